@@ -104,7 +104,7 @@ constexpr bool is_integer(DType dtype) noexcept { return dtype >= DType::int64 &
 
 /// dtype_of<float> == DType::float32, and so on; undefined for every other type.
 template <class T>
-inline constexpr DType dtype_of = DType(-1);  // never used: the specialisations below are all there are
+inline constexpr DType dtype_of = DType{255};  // no dtype: the specialisations below are all there are
 template <>
 inline constexpr DType dtype_of<float> = DType::float32;
 template <>
