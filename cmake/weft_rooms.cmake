@@ -1,0 +1,134 @@
+# The vocabulary of weft's build.
+#
+#   weft_room(name SOURCES .. [PUBLIC ..] [PRIVATE ..] [NEEDS ..] [OPTIONS ..])
+#       OBJECT library weft_<name>, collected into weft::shared and weft::static. Paths are relative to the calling folder.
+#       PUBLIC headers are installed and reached as <weft/folder/file.h>; PRIVATE ones only by weft's own targets.
+#       NEEDS names rooms below this one (core, backends, ...) and third-party helpers (eigen, json, zlib, curl).
+#       OPTIONS are extra compile options of this object library alone. A room may be split: weft_room(backends_cpu ..).
+#   weft_test(name SOURCES .. [LIBS ..] [NEEDS ..] [LABELS ..] [DEFINES ..] [ENVIRONMENT ..] [TIMEOUT s] [SINGLE])
+#       GoogleTest program on weft::static, so that hidden symbols and private headers are reachable. Each TEST is one ctest
+#       entry; SINGLE makes the whole program one entry (large generated tables, where a process per case costs too much).
+#   weft_program(name SOURCES .. [NEEDS ..] [LIBS ..])
+#       A program that uses weft as a user would: weft::weft and public headers only.
+#
+# Headers are listed, never globbed. The build tree gets one forwarding header per listed header, so that an include path holds
+# exactly one folder and nothing private is reachable through it, as in the install tree.
+
+set(WEFT_PUBLIC_INCLUDE ${PROJECT_BINARY_DIR}/include)
+set(WEFT_PRIVATE_INCLUDE ${PROJECT_BINARY_DIR}/private)
+set(WEFT_PROGRAM_DIR ${PROJECT_BINARY_DIR}/bin)
+
+# The common settings of every target of weft's own: language, warnings, include path.
+add_library(weft_build INTERFACE)
+target_compile_features(weft_build INTERFACE cxx_std_20)
+target_include_directories(weft_build INTERFACE ${WEFT_PUBLIC_INCLUDE})
+target_compile_options(weft_build INTERFACE -Wall -Wextra -Wconversion -Wshadow $<$<BOOL:${WEFT_WERROR}>:-Werror>)
+
+add_library(weft_private INTERFACE)
+target_include_directories(weft_private INTERFACE ${WEFT_PRIVATE_INCLUDE})
+
+function(weft_path_in_tree out path)
+  cmake_path(ABSOLUTE_PATH path BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+  cmake_path(RELATIVE_PATH path BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set(${out} ${path} PARENT_SCOPE)
+endfunction()
+
+# Public headers; `file.h` may be generated from `file.h.in` beside it.
+function(weft_public_headers)
+  foreach(header IN LISTS ARGN)
+    weft_path_in_tree(path ${header})
+    set(source ${PROJECT_SOURCE_DIR}/${path})
+    set(forward ${WEFT_PUBLIC_INCLUDE}/weft/${path})
+    if(EXISTS ${source}.in)
+      configure_file(${source}.in ${forward} @ONLY)
+      set(source ${forward})
+    elseif(EXISTS ${source})
+      file(CONFIGURE OUTPUT ${forward} CONTENT "#include \"${source}\"  // IWYU pragma: export\n" @ONLY)
+    else()
+      message(FATAL_ERROR "public header ${path} does not exist")
+    endif()
+    cmake_path(GET path PARENT_PATH folder)
+    if(WEFT_INSTALL)
+      install(FILES ${source} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft/${folder} COMPONENT weft_dev)
+    endif()
+    set_property(GLOBAL APPEND PROPERTY WEFT_PUBLIC_HEADERS ${path})
+  endforeach()
+endfunction()
+
+function(weft_private_headers)
+  foreach(header IN LISTS ARGN)
+    weft_path_in_tree(path ${header})
+    if(NOT EXISTS ${PROJECT_SOURCE_DIR}/${path})
+      message(FATAL_ERROR "private header ${path} does not exist")
+    endif()
+    file(CONFIGURE OUTPUT ${WEFT_PRIVATE_INCLUDE}/weft/${path}
+         CONTENT "#include \"${PROJECT_SOURCE_DIR}/${path}\"  // IWYU pragma: export\n" @ONLY)
+    set_property(GLOBAL APPEND PROPERTY WEFT_PRIVATE_HEADERS ${path})
+  endforeach()
+endfunction()
+
+function(weft_room name)
+  cmake_parse_arguments(PARSE_ARGV 1 ROOM "" "" "SOURCES;PUBLIC;PRIVATE;NEEDS;OPTIONS")
+  if(ROOM_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "weft_room(${name}): what is '${ROOM_UNPARSED_ARGUMENTS}'?")
+  endif()
+  weft_public_headers(${ROOM_PUBLIC})
+  weft_private_headers(${ROOM_PRIVATE})
+  if(NOT ROOM_SOURCES)
+    return()
+  endif()
+  add_library(weft_${name} OBJECT ${ROOM_SOURCES})
+  set_target_properties(weft_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF
+                        CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_link_libraries(weft_${name} PRIVATE weft_build weft_private)
+  target_compile_options(weft_${name} PRIVATE ${ROOM_OPTIONS})
+  foreach(need IN LISTS ROOM_NEEDS)
+    target_link_libraries(weft_${name} PRIVATE weft_${need})
+  endforeach()
+  set_property(GLOBAL APPEND PROPERTY WEFT_ROOMS ${name})
+endfunction()
+
+function(weft_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 TEST "SINGLE" "TIMEOUT" "SOURCES;LIBS;NEEDS;LABELS;DEFINES;ENVIRONMENT")
+  if(TEST_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "weft_test(${name}): what is '${TEST_UNPARSED_ARGUMENTS}'?")
+  endif()
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 300)
+  endif()
+  weft_path_in_tree(folder .)
+  string(REGEX REPLACE "^tests/([^/]*).*" "\\1" room ${folder})
+  add_executable(${name} ${TEST_SOURCES})
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY ${WEFT_PROGRAM_DIR})
+  target_link_libraries(${name} PRIVATE weft_build weft_private weft_lib_static GTest::gtest_main ${TEST_LIBS})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE WEFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ${TEST_DEFINES})
+  foreach(need IN LISTS TEST_NEEDS)
+    target_link_libraries(${name} PRIVATE weft_${need})
+  endforeach()
+  if(TEST_SINGLE)
+    add_test(NAME ${name} COMMAND ${name} --gtest_output=xml:${PROJECT_BINARY_DIR}/test-results/${name}.xml)
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} LABELS "${room};single;${TEST_LABELS}"
+                         ENVIRONMENT "${TEST_ENVIRONMENT}")
+  else()
+    # gtest_discover_tests passes its properties through a script: a list has to arrive there with its semicolons escaped.
+    set(labels ${room} ${TEST_LABELS})
+    string(REPLACE ";" "\\;" labels "${labels}")
+    string(REPLACE ";" "\\;" environment "${TEST_ENVIRONMENT}")
+    gtest_discover_tests(${name} TEST_PREFIX ${room}. DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+                         PROPERTIES TIMEOUT ${TEST_TIMEOUT} LABELS ${labels} ENVIRONMENT ${environment})
+  endif()
+endfunction()
+
+function(weft_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 PROGRAM "" "" "SOURCES;NEEDS;LIBS")
+  if(PROGRAM_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "weft_program(${name}): what is '${PROGRAM_UNPARSED_ARGUMENTS}'?")
+  endif()
+  add_executable(${name} ${PROGRAM_SOURCES})
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY ${WEFT_PROGRAM_DIR})
+  target_link_libraries(${name} PRIVATE weft_build weft::weft ${PROGRAM_LIBS})
+  foreach(need IN LISTS PROGRAM_NEEDS)
+    target_link_libraries(${name} PRIVATE weft_${need})
+  endforeach()
+endfunction()
