@@ -111,12 +111,15 @@ function(weft_test name)
     set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} LABELS "${room};single;${TEST_LABELS}"
                          ENVIRONMENT "${TEST_ENVIRONMENT}")
   else()
-    # gtest_discover_tests passes its properties through a script: a list has to arrive there with its semicolons escaped.
-    set(labels ${room} ${TEST_LABELS})
-    string(REPLACE ";" "\\;" labels "${labels}")
-    string(REPLACE ";" "\\;" environment "${TEST_ENVIRONMENT}")
     gtest_discover_tests(${name} TEST_PREFIX ${room}. DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
-                         PROPERTIES TIMEOUT ${TEST_TIMEOUT} LABELS ${labels} ENVIRONMENT ${environment})
+                         TEST_LIST ${name}_discovered PROPERTIES TIMEOUT ${TEST_TIMEOUT})
+    # Properties that are lists do not survive gtest_discover_tests; a file included after it sets them.
+    set(after ${CMAKE_CURRENT_BINARY_DIR}/${name}_properties.cmake)
+    file(CONFIGURE OUTPUT ${after} @ONLY CONTENT "if(@name@_discovered)
+  set_tests_properties(\${@name@_discovered} PROPERTIES LABELS \"${room};${TEST_LABELS}\" ENVIRONMENT \"${TEST_ENVIRONMENT}\")
+endif()
+")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${after})
   endif()
 endfunction()
 
