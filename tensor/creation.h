@@ -1,0 +1,66 @@
+#pragma once
+// Making tensors. Shapes are checked (ShapeError: negative extents, rank over 8, overflow); nothing here records
+// gradients.
+
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <vector>
+
+#include <weft/tensor/generator.h>
+#include <weft/tensor/tensor.h>
+
+namespace weft {
+
+/// Where and in which dtype: zeros({3}), zeros({3}, cuda()), zeros({3}, DType::int64), zeros({3}, {cuda(),
+/// DType::int64}).
+struct TensorOptions {
+  Device device = cpu();
+  DType dtype = DType::float32;
+
+  constexpr TensorOptions() = default;
+  constexpr TensorOptions(Device d) : device(d) {}  // NOLINT(google-explicit-constructor)
+  constexpr TensorOptions(DType t) : dtype(t) {}    // NOLINT(google-explicit-constructor)
+  constexpr TensorOptions(Device d, DType t) : device(d), dtype(t) {}
+};
+
+WEFT_API Tensor empty(const Shape& shape, TensorOptions options = {}, CallSite at = CallSite::here());
+WEFT_API Tensor zeros(const Shape& shape, TensorOptions options = {}, CallSite at = CallSite::here());
+WEFT_API Tensor ones(const Shape& shape, TensorOptions options = {}, CallSite at = CallSite::here());
+WEFT_API Tensor full(const Shape& shape, backends::Number value, TensorOptions options = {},
+                     CallSite at = CallSite::here());
+WEFT_API Tensor scalar(backends::Number value, TensorOptions options = {}, CallSite at = CallSite::here());  ///< rank 0
+WEFT_API Tensor eye(std::int64_t n, TensorOptions options = {}, CallSite at = CallSite::here());
+/// start, start + step, ... below stop. The count is ceil((stop - start) / step); step 0 or of the wrong sign throws.
+WEFT_API Tensor arange(double start, double stop, double step = 1, TensorOptions options = {},
+                       CallSite at = CallSite::here());
+WEFT_API Tensor empty_like(const Tensor& other, CallSite at = CallSite::here());
+WEFT_API Tensor zeros_like(const Tensor& other, CallSite at = CallSite::here());
+WEFT_API Tensor ones_like(const Tensor& other, CallSite at = CallSite::here());
+
+/// Row-major host data, copied; the dtype is T's. T: float, double, float16, bfloat16, int64_t, int32_t, uint8_t, bool.
+template <class T>
+WEFT_API Tensor from_data(const T* data, const Shape& shape, Device device = cpu(), CallSite at = CallSite::here());
+/// As from_data; throws ShapeError unless values.size() is the shape's element count.
+template <class T>
+WEFT_API Tensor from_vector(const std::vector<T>& values, const Shape& shape, Device device = cpu(),
+                            CallSite at = CallSite::here());
+/// tensor({1, 2, 3}) is a float32 vector of 3.
+WEFT_API Tensor tensor(std::initializer_list<double> values, TensorOptions options = {},
+                       CallSite at = CallSite::here());
+
+// Random tensors. One call is one draw of the generator; element i of draw d is the same number on every backend.
+WEFT_API Tensor rand(const Shape& shape, TensorOptions options = {}, Generator& generator = default_generator(),
+                     CallSite at = CallSite::here());  ///< uniform in [0, 1)
+WEFT_API Tensor randn(const Shape& shape, TensorOptions options = {}, Generator& generator = default_generator(),
+                      CallSite at = CallSite::here());  ///< normal, mean 0, variance 1
+WEFT_API Tensor uniform(const Shape& shape, double low, double high, TensorOptions options = {},
+                        Generator& generator = default_generator(), CallSite at = CallSite::here());
+/// Integers low .. high - 1; int64 unless options say otherwise.
+WEFT_API Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOptions options = DType::int64,
+                        Generator& generator = default_generator(), CallSite at = CallSite::here());
+/// A permutation of 0 .. n-1 (int64), made on the host and copied to the device.
+WEFT_API Tensor randperm(std::int64_t n, Device device = cpu(), Generator& generator = default_generator(),
+                         CallSite at = CallSite::here());
+
+}  // namespace weft

@@ -1,0 +1,41 @@
+#pragma once
+// Private: what a Tensor points at. Used by tensor/ and autograd/ only.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <weft/backends/backend.h>
+#include <weft/backends/tensor_view.h>
+#include <weft/tensor/tensor.h>
+
+namespace weft {
+
+/// One allocation of a backend. version counts in-place writes; id is never reused and never 0.
+struct Storage {
+  std::atomic<std::uint32_t> refs{1};
+  std::atomic<std::uint64_t> version{0};
+  std::uint64_t id = 0;
+  void* data = nullptr;
+  std::size_t bytes = 0;
+  backends::Backend* backend = nullptr;
+  Device device;
+};
+
+struct TensorImpl {
+  std::atomic<std::uint32_t> refs{1};
+  Storage* storage = nullptr;
+  backends::TensorView view;           // stamp is filled in by view_of(), it changes with every write
+  std::unique_ptr<AutogradMeta> meta;  // null until autograd needs it
+};
+
+/// The tensor as a backend sees it now.
+inline backends::TensorView view_of(const Tensor& tensor) {
+  const TensorImpl& impl = *tensor.impl();
+  backends::TensorView view = impl.view;
+  view.stamp = {impl.storage->id, impl.storage->version.load(std::memory_order_relaxed)};
+  return view;
+}
+
+}  // namespace weft
