@@ -73,7 +73,7 @@ struct Slice {
 
 class WEFT_API Tensor {
  public:
-  Tensor() noexcept = default;
+  Tensor() noexcept {}  // not "= default": clang 14 would refuse it as a default argument within the class
   Tensor(const Tensor& other) noexcept;
   Tensor(Tensor&& other) noexcept : impl_(std::exchange(other.impl_, nullptr)) {}
   Tensor& operator=(const Tensor& other) noexcept;

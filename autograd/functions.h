@@ -1,0 +1,117 @@
+#pragma once
+// The functions users call. Each records how to go back when gradients are enabled and an argument records them; each
+// formula for the way back stands beside its forward in autograd/<family>.cpp and is written with these same functions,
+// so it works on every backend and can be differentiated again.
+//
+// Common to all: operands live on one device (DeviceError) and have one dtype (DTypeError names .to(); there is no
+// implicit promotion; a number takes the tensor's dtype); shapes broadcast as in NumPy (ShapeError); zero-size and
+// rank-0 tensors work. What each dtype can do is the table in core/dtype_support.h. Every function leaves its arguments
+// unchanged, also when it throws. Calls from several threads are safe while nobody writes to the arguments.
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <weft/autograd/grad_mode.h>
+#include <weft/tensor/creation.h>
+#include <weft/tensor/tensor.h>
+
+namespace weft {
+
+// ---- arithmetic (autograd/binary.cpp, unary.cpp)
+WEFT_API Tensor add(const Operand& a, const Operand& b);
+WEFT_API Tensor sub(const Operand& a, const Operand& b);
+WEFT_API Tensor mul(const Operand& a, const Operand& b);
+WEFT_API Tensor div(const Operand& a, const Operand& b);      ///< floating dtypes only
+WEFT_API Tensor maximum(const Operand& a, const Operand& b);  ///< NaN wins; at ties the gradient is halved between both
+WEFT_API Tensor minimum(const Operand& a, const Operand& b);
+WEFT_API Tensor neg(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor abs(const Tensor& x, CallSite at = CallSite::here());   ///< derivative at 0 is 0
+WEFT_API Tensor sign(const Tensor& x, CallSite at = CallSite::here());  ///< -1, 0, 1; derivative 0
+WEFT_API Tensor exp(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor log(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor sqrt(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor tanh(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor sigmoid(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor relu(const Tensor& x, CallSite at = CallSite::here());  ///< derivative at 0 is 0; NaN stays NaN
+
+// ---- comparisons and choice (compare.cpp); comparisons write bool and have no gradient
+WEFT_API Tensor eq(const Operand& a, const Operand& b);
+WEFT_API Tensor ne(const Operand& a, const Operand& b);
+WEFT_API Tensor lt(const Operand& a, const Operand& b);
+WEFT_API Tensor le(const Operand& a, const Operand& b);
+WEFT_API Tensor gt(const Operand& a, const Operand& b);
+WEFT_API Tensor ge(const Operand& a, const Operand& b);
+WEFT_API Tensor logical_and(const Tensor& a, const Tensor& b, CallSite at = CallSite::here());
+WEFT_API Tensor logical_or(const Tensor& a, const Tensor& b, CallSite at = CallSite::here());
+WEFT_API Tensor logical_not(const Tensor& x, CallSite at = CallSite::here());
+/// condition ? a : b, elementwise; condition is bool, all three broadcast. Two numbers give a float32.
+WEFT_API Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
+
+// ---- reductions (reduce.cpp). No axes: over all. keepdim leaves the reduced axes with extent 1.
+WEFT_API Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
+WEFT_API Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false,
+                     CallSite at = CallSite::here());  ///< floating dtypes; of nothing: NaN
+/// The largest element; the gradient is shared equally between ties. Over nothing: ValueError.
+WEFT_API Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
+WEFT_API Tensor min(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
+WEFT_API Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
+WEFT_API Tensor all(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
+/// int64 position of the first extreme along an axis; a NaN counts as the extreme. No gradient.
+WEFT_API Tensor argmax(const Tensor& x, int axis = -1, bool keepdim = false, CallSite at = CallSite::here());
+WEFT_API Tensor argmin(const Tensor& x, int axis = -1, bool keepdim = false, CallSite at = CallSite::here());
+
+// ---- linear algebra (matmul.cpp)
+/// (.., m, k) x (.., k, n) -> (.., m, n); leading axes broadcast; a vector is a row on the left, a column on the right.
+WEFT_API Tensor matmul(const Tensor& a, const Tensor& b, CallSite at = CallSite::here());
+/// x w^T + bias: x (.., in), weight (out, in), bias (out) or undefined -> (.., out). PyTorch's layout.
+WEFT_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, CallSite at = CallSite::here());
+
+// ---- shape (shape.cpp). All but cat and a reshape that must copy return views.
+WEFT_API Tensor reshape(const Tensor& x, const Shape& shape, CallSite at = CallSite::here());
+WEFT_API Tensor flatten(const Tensor& x, int first_axis = 0, int last_axis = -1, CallSite at = CallSite::here());
+WEFT_API Tensor transpose(const Tensor& x, int a, int b, CallSite at = CallSite::here());
+WEFT_API Tensor permute(const Tensor& x, const Axes& order, CallSite at = CallSite::here());
+WEFT_API Tensor expand(const Tensor& x, const Shape& shape, CallSite at = CallSite::here());
+WEFT_API Tensor unsqueeze(const Tensor& x, int axis, CallSite at = CallSite::here());
+WEFT_API Tensor squeeze(const Tensor& x, int axis,
+                        CallSite at = CallSite::here());  ///< unchanged unless the extent is 1
+WEFT_API Tensor slice(const Tensor& x, int axis, Slice bounds, CallSite at = CallSite::here());
+WEFT_API Tensor narrow(const Tensor& x, int axis, std::int64_t start, std::int64_t length,
+                       CallSite at = CallSite::here());
+WEFT_API Tensor select(const Tensor& x, int axis, std::int64_t index, CallSite at = CallSite::here());
+WEFT_API Tensor cat(std::span<const Tensor> tensors, int axis = 0, CallSite at = CallSite::here());
+WEFT_API Tensor cat(std::initializer_list<Tensor> tensors, int axis = 0, CallSite at = CallSite::here());
+
+// ---- copies (copy.cpp)
+WEFT_API Tensor to(const Tensor& x, DType dtype, CallSite at = CallSite::here());
+WEFT_API Tensor to(const Tensor& x, Device device, CallSite at = CallSite::here());
+WEFT_API Tensor contiguous(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor clone(const Tensor& x, CallSite at = CallSite::here());
+
+// ---- indexing (index.cpp); indices are int64 or int32, 0 <= index < extent, else IndexError naming position and value
+/// Rows (along axis) named by a 1-D index. The gradient is index_add, duplicates summed in order.
+WEFT_API Tensor index_select(const Tensor& x, int axis, const Tensor& index, CallSite at = CallSite::here());
+/// A copy of x to which the rows of `source` were added at `index` along axis.
+WEFT_API Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source,
+                          CallSite at = CallSite::here());
+
+// ---- probability (softmax.cpp, random.cpp)
+WEFT_API Tensor softmax(const Tensor& x, int axis, CallSite at = CallSite::here());
+WEFT_API Tensor log_softmax(const Tensor& x, int axis, CallSite at = CallSite::here());
+/// Zeroes each element with probability p and divides the rest by 1 - p; x itself when not training. One draw per call.
+/// The mask is not stored: the way back draws it again.
+WEFT_API Tensor dropout(const Tensor& x, double p, bool training = true, Generator& generator = default_generator(),
+                        CallSite at = CallSite::here());
+
+// ---- losses (loss.cpp)
+/// -log softmax(logits)[label]: logits (B, C), labels (B) int64 or int32. Labels outside 0..C-1: IndexError; B = 0:
+/// ValueError.
+enum class Reduction : std::uint8_t { mean, sum, none };
+WEFT_API Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduction = Reduction::mean,
+                              CallSite at = CallSite::here());
+
+}  // namespace weft

@@ -1,0 +1,85 @@
+#pragma once
+// Private: the non-recording families between the named functions of autograd/ and the backends. Each checks its
+// arguments, resolves broadcasting, allocates the result and calls the backend once; none records a gradient; every one
+// takes the public name of the function it works for (for messages and tags) and the user's call site. Zero-size
+// results never reach a backend.
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <weft/backends/op_args.h>
+#include <weft/tensor/creation.h>
+#include <weft/tensor/tensor.h>
+
+namespace weft::ops {
+
+// ---- checks (checks.cpp)
+void check_defined(const Tensor& x, const char* name, const char* argument, CallSite at);
+void check_same_device(const Tensor& a, const Tensor& b, const char* name, CallSite at);
+/// Tells the tensor's backend who is calling and returns it (the recording tape's, when this thread records one).
+backends::Backend& begin(const Tensor& x, const char* name, CallSite at);
+
+// ---- elementwise (unary.cpp, binary.cpp, where.cpp)
+Tensor unary(UnaryOp op, const Tensor& x, const char* name, CallSite at);
+Tensor binary(BinaryOp op, const Operand& a, const Operand& b, const char* name, CallSite at);
+Tensor where(const Tensor& condition, const Operand& a, const Operand& b, const char* name, CallSite at);
+
+// ---- reductions (reduce.cpp)
+Tensor reduce(ReduceOp op, const Tensor& x, const Axes& axes, bool keepdim, const char* name, CallSite at);
+Tensor arg_reduce(ArgReduceOp op, const Tensor& x, int axis, bool keepdim, const char* name, CallSite at);
+/// Sums the axes along which `shape` was broadcast to x's shape: the way back of broadcasting.
+Tensor sum_to(const Tensor& x, const Shape& shape, const char* name, CallSite at);
+
+// ---- linear algebra (matmul.cpp)
+Tensor matmul(const Tensor& a, const Tensor& b, const char* name, CallSite at);
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const char* name, CallSite at);
+struct LinearGrads {
+  Tensor dx, dweight, dbias;  ///< undefined where not wanted
+};
+LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, bool want_dx, bool want_dweight,
+                            bool want_dbias, const char* name, CallSite at);
+
+// ---- views (views.cpp): no copy, same storage
+Tensor view(const Tensor& x, const Shape& shape, const Strides& strides, std::int64_t offset);  ///< trusts its caller
+bool can_view_as(const Tensor& x, const Shape& shape, Strides* strides);
+Shape resolve_shape(const Tensor& x, const Shape& shape, const char* name,
+                    CallSite at);                                                    ///< -1 filled in, counts compared
+Tensor reshape(const Tensor& x, const Shape& shape, const char* name, CallSite at);  ///< a view where possible
+Tensor permute(const Tensor& x, const Axes& order, const char* name, CallSite at);
+Tensor transpose(const Tensor& x, int a, int b, const char* name, CallSite at);
+Tensor expand(const Tensor& x, const Shape& shape, const char* name, CallSite at);
+Tensor unsqueeze(const Tensor& x, int axis, const char* name, CallSite at);
+Tensor squeeze(const Tensor& x, int axis, const char* name, CallSite at);
+Tensor slice(const Tensor& x, int axis, const Slice& bounds, const char* name, CallSite at);
+Tensor narrow(const Tensor& x, int axis, std::int64_t start, std::int64_t length, const char* name, CallSite at);
+Tensor select(const Tensor& x, int axis, std::int64_t index, const char* name, CallSite at);
+
+// ---- copies (copy.cpp)
+Tensor cat(std::span<const Tensor> tensors, int axis, const char* name, CallSite at);
+Tensor cast(const Tensor& x, DType dtype, const char* name, CallSite at);         ///< always a copy
+Tensor to_device(const Tensor& x, Device device, const char* name, CallSite at);  ///< always a copy
+Tensor clone(const Tensor& x, const char* name, CallSite at);                     ///< row-major copy
+Tensor contiguous(const Tensor& x, const char* name, CallSite at);                ///< x itself where it is
+
+// ---- in place (in_place.cpp): write and raise the version; refuse expanded targets (StateError read_only)
+void fill(const Tensor& target, backends::Number value, const char* name, CallSite at);
+void copy_into(const Tensor& target, const Tensor& source, const char* name, CallSite at);
+void binary_into(BinaryOp op, const Tensor& target, const Operand& other, const char* name, CallSite at);
+void bump_version(const Tensor& target) noexcept;
+
+// ---- indexing (gather.cpp)
+Tensor index_select(const Tensor& x, int axis, const Tensor& index, const char* name, CallSite at);
+Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source, const char* name, CallSite at);
+
+// ---- fused (softmax.cpp, loss.cpp, random.cpp)
+Tensor softmax(bool log, const Tensor& x, int axis, const char* name, CallSite at);
+Tensor softmax_backward(bool log, const Tensor& dy, const Tensor& y, int axis, const char* name, CallSite at);
+/// Losses of the rows [B]; with dlogits not null also the gradient of their sum, from the same pass.
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Tensor* dlogits, const char* name, CallSite at);
+Tensor dropout(const Tensor& x, double p, const backends::RandomKey& key, const char* name, CallSite at);
+Tensor random(RandomKind kind, const Shape& shape, TensorOptions options, const backends::RandomKey& key,
+              const char* name, CallSite at);
+
+}  // namespace weft::ops
