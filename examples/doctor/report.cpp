@@ -28,11 +28,12 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 /// The variables weft reads and what each does; anything else that starts with WEFT_ is probably a slip of the pen.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 4> variables{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> variables{{
     {"WEFT_NUM_THREADS", "threads of the cpu backend"},
     {"WEFT_CPU_ISA", "instruction set of the cpu backend"},
     {"WEFT_BACKEND_PATH", "folders searched for backend plug-ins"},
     {"WEFT_DATA_DIR", "folder of data sets"},
+    {"WEFT_POISON", "1 fills fresh host memory with a pattern, to show reads of what was never written"},
 }};
 
 Json build_section() {
