@@ -221,7 +221,6 @@ struct Region {
         undone(chunks_) {}
 
   void run_chunk(int64_t i) noexcept {
-    if (i > failed.load(std::memory_order_relaxed)) return;
     const int64_t begin = i * chunk;
     try {
       body(begin, begin + std::min(chunk, n - begin));
@@ -239,9 +238,9 @@ struct Region {
     while (next.load(std::memory_order_relaxed) < chunks) {
       const int64_t i = next.fetch_add(1, std::memory_order_relaxed);
       if (i >= chunks) break;
-      run_chunk(i);
       ++done;
-      if (failed.load(std::memory_order_relaxed) < i + 1) {
+      if (i < failed.load(std::memory_order_relaxed)) run_chunk(i);
+      if (failed.load(std::memory_order_relaxed) <= i) {
         // Whatever has not been handed out lies above the failure: taken in one go and skipped.
         const int64_t first = next.exchange(chunks, std::memory_order_relaxed);
         if (first < chunks) done += chunks - first;
@@ -265,7 +264,7 @@ struct Region {
       if (!take_run(slot)) continue;
       const int64_t first = each * slot + std::min<int64_t>(slot, longer);
       const int64_t count = each + (slot < longer ? 1 : 0);
-      for (int64_t c = first; c < first + count; ++c) run_chunk(c);
+      for (int64_t c = first; c < first + count && c < failed.load(std::memory_order_relaxed); ++c) run_chunk(c);
       done += count;
     }
     return done;

@@ -1,0 +1,542 @@
+#include <weft/core/thread_pool.h>
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cfenv>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <weft/core/cpu_quota.h>
+#include <weft/core/error.h>
+#include <weft/core/subnormals.h>
+
+namespace weft {
+namespace {
+
+using std::int64_t;
+
+#if defined(__SANITIZE_THREAD__)
+constexpr bool under_tsan = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+constexpr bool under_tsan = true;
+#else
+constexpr bool under_tsan = false;
+#endif
+#else
+constexpr bool under_tsan = false;
+#endif
+
+class ThreadPool : public ::testing::Test {
+ protected:
+  void SetUp() override { alarm(120); }  // a deadlock ends the program instead of the day
+  void TearDown() override {
+    set_num_threads(2);
+    alarm(0);
+  }
+};
+
+constexpr Schedule schedules[] = {Schedule::dynamic_queue, Schedule::static_split};
+
+TEST_F(ThreadPool, EveryChunkExactlyOnce) {
+  for (int threads : {1, 2, 3, 8}) {
+    set_num_threads(threads);
+    for (Schedule schedule : schedules) {
+      for (int64_t n : {0, 1, 2, 7, 64, 100, 1000, 4097}) {
+        for (int64_t chunk : {1, 3, 64, 1000, 5000}) {
+          std::vector<std::atomic<int>> seen(static_cast<std::size_t>(n));
+          std::atomic<bool> bad_border{false};
+          parallel_for(
+              n, chunk,
+              [&](int64_t begin, int64_t end) {
+                if (begin % chunk != 0 || end != std::min(begin + chunk, n) || begin >= end) bad_border = true;
+                for (int64_t i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+              },
+              schedule);
+          EXPECT_FALSE(bad_border);
+          for (const std::atomic<int>& count : seen) ASSERT_EQ(count, 1) << n << " by " << chunk << " on " << threads;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(ThreadPool, HugeExtentsDoNotOverflow) {
+  set_num_threads(2);
+  constexpr int64_t n = INT64_MAX;
+  std::atomic<int64_t> sum{0}, calls{0};
+  for (Schedule schedule : schedules) {
+    parallel_for(
+        n, n / 3,
+        [&](int64_t begin, int64_t end) {
+          sum += (end - begin) / 4;
+          ++calls;
+        },
+        schedule);
+  }
+  EXPECT_EQ(calls, 2 * 4);
+  EXPECT_NEAR(static_cast<double>(sum), 0.5 * static_cast<double>(n), 1e6);
+}
+
+TEST_F(ThreadPool, StaticSplitGivesContiguousRuns) {
+  set_num_threads(4);
+  constexpr int64_t chunks = 103;
+  std::vector<std::thread::id> owner(chunks);
+  parallel_for(
+      chunks, 1, [&](int64_t i, int64_t) { owner[static_cast<std::size_t>(i)] = std::this_thread::get_id(); },
+      Schedule::static_split);
+  // Four runs of 26, 26, 26 and 25; a thread may own several, but none is shared.
+  for (const auto& [first, last] : {std::pair{0, 26}, {26, 52}, {52, 78}, {78, 103}}) {
+    for (int i = first; i < last; ++i)
+      EXPECT_EQ(owner[static_cast<std::size_t>(i)], owner[static_cast<std::size_t>(first)]);
+  }
+}
+
+TEST_F(ThreadPool, SeveralThreadsReallyWorkTogether) {
+  set_num_threads(3);
+  for (Schedule schedule : schedules) {
+    // Each of the three chunks waits for the others, so this ends only if three threads are in it at once.
+    std::atomic<int> arrived{0};
+    parallel_for(
+        3, 1,
+        [&](int64_t, int64_t) {
+          ++arrived;
+          while (arrived < 3) std::this_thread::yield();
+        },
+        schedule);
+    EXPECT_EQ(arrived, 3);
+  }
+}
+
+TEST_F(ThreadPool, ResultsAreTheSameForEveryThreadCount) {
+  std::vector<float> x(100003);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = 1.0f / static_cast<float>(i + 1);
+  const auto run = [&](Schedule schedule) {
+    constexpr int64_t chunk = 4096;
+    const int64_t n = static_cast<int64_t>(x.size());
+    std::vector<float> partial(static_cast<std::size_t>((n - 1) / chunk + 1));
+    parallel_for(
+        n, chunk,
+        [&](int64_t begin, int64_t end) {
+          float sum = 0;
+          for (int64_t i = begin; i < end; ++i) sum += x[static_cast<std::size_t>(i)];
+          partial[static_cast<std::size_t>(begin / chunk)] = sum;
+        },
+        schedule);
+    return partial;
+  };
+  set_num_threads(1);
+  const std::vector<float> expected = run(Schedule::dynamic_queue);
+  for (int threads : {1, 2, 3, 8}) {
+    set_num_threads(threads);
+    for (Schedule schedule : schedules) EXPECT_EQ(run(schedule), expected) << threads;
+  }
+}
+
+TEST_F(ThreadPool, LowestFailingChunkWinsAndLowerOnesFinish) {
+  constexpr int64_t chunks = 37;
+  for (int threads : {1, 2, 3, 8}) {
+    set_num_threads(threads);
+    for (Schedule schedule : schedules) {
+      for (int repeat = 0; repeat < 8; ++repeat) {
+        for (int64_t first = 0; first < chunks; ++first) {  // this chunk and every fifth above it fail
+          std::vector<std::atomic<int>> ran(chunks);
+          std::string caught;
+          try {
+            parallel_for(
+                chunks, 1,
+                [&](int64_t i, int64_t) {
+                  ++ran[static_cast<std::size_t>(i)];
+                  if (i >= first && (i - first) % 5 == 0) throw std::runtime_error("chunk " + std::to_string(i));
+                },
+                schedule);
+          } catch (const std::runtime_error& error) {
+            caught = error.what();
+          }
+          ASSERT_EQ(caught, "chunk " + std::to_string(first));
+          for (int64_t i = 0; i <= first; ++i) ASSERT_EQ(ran[static_cast<std::size_t>(i)], 1) << i;
+          for (int64_t i = first + 1; i < chunks; ++i) ASSERT_LE(ran[static_cast<std::size_t>(i)], 1) << i;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(ThreadPool, AFailureSkipsTheRestAtOnce) {
+  set_num_threads(2);
+  for (Schedule schedule : schedules) {
+    std::atomic<int64_t> calls{0};
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_THROW(parallel_for(
+                     int64_t{1} << 40, 1 << 20,
+                     [&](int64_t i, int64_t) {
+                       ++calls;
+                       if (i == 0) throw std::logic_error("first");
+                     },
+                     schedule),
+                 std::logic_error);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+    const int64_t limit = schedule == Schedule::dynamic_queue ? int64_t{1} << 19 : int64_t{1} << 20;
+    EXPECT_LT(calls, limit);
+  }
+}
+
+TEST_F(ThreadPool, UsableAfterTenThousandExceptions) {
+  set_num_threads(3);
+  int64_t caught = 0;
+  for (int i = 0; i < 10000; ++i) {
+    try {
+      parallel_for(4, 1, [&](int64_t c, int64_t) {
+        if (c == i % 4) throw i;
+      });
+    } catch (int value) {
+      caught += value == i;
+    }
+  }
+  EXPECT_EQ(caught, 10000);
+  std::atomic<int> ran{0};
+  parallel_for(100, 1, [&](int64_t, int64_t) { ++ran; });
+  EXPECT_EQ(ran, 100);
+}
+
+TEST_F(ThreadPool, NestedThreeDeepRunsInline) {
+  for (int threads : {1, 2, 4}) {
+    set_num_threads(threads);
+    std::atomic<int64_t> leaves{0};
+    std::atomic<int> strayed{0};
+    parallel_for(6, 1, [&](int64_t, int64_t) {
+      EXPECT_EQ(in_parallel_region(), threads > 1);
+      const std::thread::id outer = std::this_thread::get_id();
+      parallel_for(5, 2, [&](int64_t, int64_t) {
+        parallel_for(7, 1, [&](int64_t, int64_t) {
+          if (threads > 1 && std::this_thread::get_id() != outer) ++strayed;
+          ++leaves;
+        });
+      });
+    });
+    EXPECT_EQ(leaves, 6 * 3 * 7);
+    EXPECT_EQ(strayed, 0);
+    EXPECT_FALSE(in_parallel_region());
+  }
+}
+
+TEST_F(ThreadPool, ExceptionsCrossNestedRegions) {
+  set_num_threads(4);
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_THROW(parallel_for(4, 1,
+                              [&](int64_t a, int64_t) {
+                                parallel_for(4, 1, [&](int64_t b, int64_t) {
+                                  if (a * 4 + b == i % 16) throw std::out_of_range("inner");
+                                });
+                              }),
+                 std::out_of_range);
+  }
+  EXPECT_FALSE(in_parallel_region());
+}
+
+TEST_F(ThreadPool, ThreadCountChangesUnderLoadFromSeveralThreads) {
+  std::atomic<bool> stop{false};
+  std::atomic<int64_t> wrong{0}, regions{0};
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 3; ++t) {
+    callers.emplace_back([&, t] {
+      while (!stop) {
+        std::atomic<int64_t> sum{0};
+        parallel_for(
+            257, 4,
+            [&](int64_t begin, int64_t end) {
+              for (int64_t i = begin; i < end; ++i) sum += i;
+            },
+            schedules[t % 2]);
+        wrong += sum != 257 * 256 / 2;
+        ++regions;
+      }
+    });
+  }
+  for (int t = 0; t < 2; ++t) {
+    callers.emplace_back([&, t] {
+      for (int i = 0; i < 150; ++i) set_num_threads(1 + (i * 7 + t) % 5);
+      stop = true;
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(regions, 0);
+}
+
+TEST_F(ThreadPool, ShrinkingFromInsideARegionIsSafe) {
+  set_num_threads(4);
+  std::atomic<int> ran{0};
+  parallel_for(16, 1, [&](int64_t i, int64_t) {
+    set_num_threads(1 + static_cast<int>(i) % 4);
+    ++ran;
+  });
+  EXPECT_EQ(ran, 16);
+}
+
+TEST_F(ThreadPool, ManyMoreThreadsThanCores) {
+  set_num_threads(64);
+  EXPECT_EQ(num_threads(), 64);
+  std::atomic<int64_t> sum{0};
+  for (int i = 0; i < 20; ++i) parallel_for(1000, 1, [&](int64_t b, int64_t) { sum += b; });
+  EXPECT_EQ(sum, 20 * 999 * 500);
+}
+
+TEST_F(ThreadPool, RefusesBadArguments) {
+  const auto nothing = [](int64_t, int64_t) {};
+  EXPECT_THROW(parallel_for(-1, 1, nothing), ValueError);
+  EXPECT_THROW(parallel_for(1, 0, nothing), ValueError);
+  EXPECT_THROW(parallel_for(0, -3, nothing), ValueError);
+  EXPECT_THROW(set_num_threads(0), ValueError);
+  EXPECT_THROW(set_num_threads(-1), ValueError);
+  EXPECT_THROW(set_num_threads(max_threads + 1), ValueError);
+  EXPECT_EQ(num_threads(), 2);
+}
+
+TEST_F(ThreadPool, CallerWaitsWithoutBurningItsCore) {
+  set_num_threads(2);
+  timespec before{}, after{};
+  std::atomic<bool> other_running{false};
+  const std::thread::id caller = std::this_thread::get_id();
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+  parallel_for(2, 1, [&](int64_t, int64_t) {
+    if (std::this_thread::get_id() == caller) {
+      while (!other_running) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    } else {
+      other_running = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    }
+  });
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+  const double seconds =
+      static_cast<double>(after.tv_sec - before.tv_sec) + 1e-9 * static_cast<double>(after.tv_nsec - before.tv_nsec);
+  EXPECT_LT(seconds, 0.1);
+}
+
+TEST_F(ThreadPool, IdlePoolUsesNoProcessorTime) {
+  set_num_threads(2);
+  parallel_for(64, 1, [](int64_t, int64_t) {});
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  timespec before{}, after{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+  EXPECT_LT((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec, 50000000);
+}
+
+TEST_F(ThreadPool, SubnormalsAreFlushedAlikeEverywhereAndRestored) {
+#if !defined(__x86_64__) && !defined(__aarch64__)
+  GTEST_SKIP() << "no control register known for this processor";
+#endif
+  ASSERT_FALSE(FlushSubnormals::active());
+  volatile float tiny = 1e-38f;
+  ASSERT_NE(tiny * 0.25f, 0.0f);
+  for (int threads : {1, 2, 3}) {
+    set_num_threads(threads);
+    for (int64_t n : {1, 64}) {
+      std::atomic<int> kept{0}, upwards{0};
+      std::fesetround(FE_UPWARD);
+      parallel_for(n, 1, [&](int64_t, int64_t) {
+        volatile float small = 1e-38f;
+        if (small * 0.25f != 0.0f || !FlushSubnormals::active()) ++kept;
+        volatile float one = 1.0f, eps = 1e-9f;
+        if (one + eps != 1.0f) ++upwards;
+      });
+      EXPECT_EQ(std::fegetround(), FE_UPWARD);
+      std::fesetround(FE_TONEAREST);
+      EXPECT_EQ(kept, 0) << threads;
+      EXPECT_EQ(upwards, 0) << threads;
+      EXPECT_FALSE(FlushSubnormals::active());
+      EXPECT_NE(tiny * 0.25f, 0.0f);
+    }
+  }
+  {
+    const FlushSubnormals outer;
+    { const FlushSubnormals inner; }
+    EXPECT_TRUE(FlushSubnormals::active());
+  }
+  EXPECT_FALSE(FlushSubnormals::active());
+  EXPECT_THROW(parallel_for(8, 1, [](int64_t, int64_t) { throw 1; }), int);
+  EXPECT_FALSE(FlushSubnormals::active());
+}
+
+// Runs `body` in a child made by fork() and returns its exit status; 255 when it hung or died.
+template <class Body>
+int in_child(Body body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    _exit(body());
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+TEST_F(ThreadPool, ForkedChildGetsItsOwnPool) {
+  if (under_tsan) GTEST_SKIP() << "ThreadSanitizer allows no threads after a fork";
+  set_num_threads(3);
+  std::atomic<bool> stop{false};
+  std::thread busy([&] {  // another thread is inside regions while the process forks
+    while (!stop) parallel_for(64, 1, [](int64_t, int64_t) {});
+  });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(in_child([] {
+                std::atomic<int> arrived{0};
+                parallel_for(3, 1, [&](int64_t, int64_t) {
+                  ++arrived;
+                  while (arrived < 3) std::this_thread::yield();
+                });
+                return arrived == 3 && num_threads() == 3 ? 42 : 1;
+              }),
+              42);
+  }
+  stop = true;
+  busy.join();
+  std::atomic<int> ran{0};
+  parallel_for(64, 1, [&](int64_t, int64_t) { ++ran; });
+  EXPECT_EQ(ran, 64);
+}
+
+TEST_F(ThreadPool, ExitFromAWorkerDoesNotHang) {
+  if (under_tsan) GTEST_SKIP() << "ThreadSanitizer allows no threads after a fork";
+  EXPECT_EQ(in_child([] {
+              set_num_threads(2);
+              const std::thread::id caller = std::this_thread::get_id();
+              parallel_for(2, 1, [&](int64_t, int64_t) {
+                if (std::this_thread::get_id() != caller) std::exit(7);
+                for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
+              });
+              return 1;
+            }),
+            7);
+}
+
+TEST_F(ThreadPool, RunsOnFewerThreadsWhenTheSystemRefusesThem) {
+  if (under_tsan) GTEST_SKIP() << "ThreadSanitizer allows no threads after a fork";
+  // The limit on processes does not bind root; an address space too small for the stacks does.
+  EXPECT_EQ(in_child([] {
+              rlimit limit{};
+              getrlimit(RLIMIT_AS, &limit);
+              long pages = 0;
+              std::ifstream("/proc/self/statm") >> pages;
+              limit.rlim_cur = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE)) + (rlim_t{100} << 20);
+              if (setrlimit(RLIMIT_AS, &limit) != 0) return 3;
+              set_num_threads(200);  // 8 MiB of stack each
+              std::atomic<int> ran{0};
+              for (int i = 0; i < 10; ++i) parallel_for(500, 1, [&](int64_t, int64_t) { ++ran; });
+              if (ran != 5000) return 4;
+              return num_threads() < 200 ? 42 : 5;
+            }),
+            42);
+}
+
+// Reports the thread count, or how it was refused, as the exit status of a fresh process.
+[[noreturn]] void report_threads_as_exit_status() {
+  int status = 201;
+  try {
+    parallel_for(1, 1, [](int64_t, int64_t) {});  // inline: asks for nothing
+    parallel_for(2, 1, [](int64_t, int64_t) {});
+    status = num_threads();
+  } catch (const ValueError& error) {
+    const std::string text = error.what();
+    const bool clear = error.code() == ErrorCode::value_out_of_range &&
+                       text.find("WEFT_NUM_THREADS") != std::string::npos &&
+                       text.find("1 to 1024") != std::string::npos;
+    bool again = false;  // a second use fails in the same way, and setting the count repairs it
+    try {
+      num_threads();
+    } catch (const ValueError&) {
+      again = true;
+    }
+    set_num_threads(2);
+    status = clear && again && num_threads() == 2 ? 200 : 202;
+  }
+  std::_Exit(status);
+}
+
+TEST_F(ThreadPool, EnvironmentIsReadStrictly) {
+  if (std::getenv("WEFT_PROBE") != nullptr) report_threads_as_exit_status();
+  // The count of this process may have been set already, so fresh copies of it are asked.
+  const auto probe = [](const char* value) {
+    std::string command = "WEFT_NUM_THREADS='" + std::string(value) + "' WEFT_PROBE=1 '" +
+                          std::filesystem::read_symlink("/proc/self/exe").string() +
+                          "' --gtest_filter=ThreadPool.EnvironmentIsReadStrictly >/dev/null 2>&1";
+    const int status = std::system(command.c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+  };
+  EXPECT_EQ(probe("1"), 1);
+  EXPECT_EQ(probe("3"), 3);
+  EXPECT_EQ(probe("100"), 100);
+  EXPECT_EQ(probe(""), std::min(hardware_threads(), 99));
+  for (const char* bad :
+       {"0", "abc", "1000000000", "99999999999999999999", "-1", "1025", "2 ", " 2", "2.0", "0x2", "+2"}) {
+    EXPECT_EQ(probe(bad), 200) << bad;
+  }
+}
+
+class CpuQuota : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/weft-quota-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    root_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+  void put(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
+    std::ofstream(root_ + path) << text;
+  }
+  std::string root_;
+};
+
+TEST_F(CpuQuota, Version2) {
+  EXPECT_EQ(cgroup_cpu_limit("0::/\n", root_), 0);
+  put("/cpu.max", "max 100000\n");
+  EXPECT_EQ(cgroup_cpu_limit("0::/\n", root_), 0);
+  put("/cpu.max", "250000 100000\n");
+  EXPECT_EQ(cgroup_cpu_limit("0::/\n", root_), 3);
+  EXPECT_EQ(cgroup_cpu_limit("0::/a/path/outside/this/view\n", root_), 3);
+  put("/a/cpu.max", "50000 100000\n");
+  put("/a/b/cpu.max", "max 100000\n");
+  EXPECT_EQ(cgroup_cpu_limit("0::/a/b\n", root_), 1);
+  put("/a/cpu.max", "800000 100000\n");
+  EXPECT_EQ(cgroup_cpu_limit("0::/a/b\n", root_), 3);
+  put("/a/cpu.max", "garbage");
+  EXPECT_EQ(cgroup_cpu_limit("0::/a\n", root_), 3);
+}
+
+TEST_F(CpuQuota, Version1) {
+  const char* membership = "12:cpuset:/x\n4:cpu,cpuacct:/docker/f00\n1:name=systemd:/y\n";
+  EXPECT_EQ(cgroup_cpu_limit(membership, root_), 0);
+  put("/cpu,cpuacct/docker/f00/cpu.cfs_quota_us", "-1\n");
+  put("/cpu,cpuacct/docker/f00/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(cgroup_cpu_limit(membership, root_), 0);
+  put("/cpu,cpuacct/docker/f00/cpu.cfs_quota_us", "400000\n");
+  EXPECT_EQ(cgroup_cpu_limit(membership, root_), 4);
+  put("/cpu/cpu.cfs_quota_us", "150000\n");
+  put("/cpu/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(cgroup_cpu_limit(membership, root_), 2);
+}
+
+TEST(HardwareThreads, AtLeastOneAndAtMostTheMask) {
+  EXPECT_GE(hardware_threads(), 1);
+  EXPECT_LE(hardware_threads(), static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+}  // namespace weft
