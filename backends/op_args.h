@@ -130,8 +130,8 @@ struct OptimArgs {
 struct OptimSlot {
   TensorView param;
   TensorView grad;
-  TensorView state1;  ///< sgd: momentum buffer; adam: first moment
-  TensorView state2;  ///< adam: second moment
+  TensorView state1;  ///< sgd, rmsprop: momentum buffer; adam, adamw: first moment; zeros before step 1
+  TensorView state2;  ///< adam, adamw: second moment; rmsprop: mean of squared gradients; zeros before step 1
 };
 
 /// out = in[index] * scale + shift for rows of a data set that stays uint8.
