@@ -1,0 +1,22 @@
+#pragma once
+// LibTorch's side of the op-case table: what a row is called there. torch.h is a gigabyte to compile, so it is included
+// in as few files as possible.
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <torch/torch.h>
+
+namespace weft::test {
+
+using TorchCall = std::function<torch::Tensor(const std::vector<torch::Tensor>&)>;
+
+/// By row name. A row that is not here has no counterpart in LibTorch, or is listed in without_counterpart().
+const std::map<std::string, TorchCall>& torch_functions();
+
+/// Rows LibTorch does not have, or computes by another rule, with the reason.
+const std::map<std::string, std::string>& without_counterpart();
+
+}  // namespace weft::test
