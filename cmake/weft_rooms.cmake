@@ -8,6 +8,7 @@
 #   weft_test(name SOURCES .. [LIBS ..] [NEEDS ..] [LABELS ..] [DEFINES ..] [ENVIRONMENT ..] [TIMEOUT s] [SINGLE])
 #       GoogleTest program on weft::static, so that hidden symbols and private headers are reachable. Each TEST is one ctest
 #       entry; SINGLE makes the whole program one entry (large generated tables, where a process per case costs too much).
+#       Labels with a meaning: threads (also run under ThreadSanitizer), portable (also run on 64-bit Arm), libtorch.
 #   weft_program(name SOURCES .. [NEEDS ..] [LIBS ..])
 #       A program that uses weft as a user would: weft::weft and public headers only.
 #
@@ -105,6 +106,11 @@ function(weft_test name)
   target_compile_definitions(${name} PRIVATE WEFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ${TEST_DEFINES})
   foreach(need IN LISTS TEST_NEEDS)
     target_link_libraries(${name} PRIVATE weft_${need})
+  endforeach()
+  foreach(label IN LISTS TEST_LABELS)
+    if(TARGET weft_${label}_tests)
+      add_dependencies(weft_${label}_tests ${name})
+    endif()
   endforeach()
   if(TEST_SINGLE)
     add_test(NAME ${name} COMMAND ${name} --gtest_output=xml:${PROJECT_BINARY_DIR}/test-results/${name}.xml)

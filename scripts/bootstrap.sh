@@ -70,7 +70,8 @@ weft_bootstrap() {
   local level=$1 package
   weft_find_cuda || true
   if ! command -v apt-get > /dev/null; then
-    echo "bootstrap: no apt-get here; going on with what is installed (needed: $(echo $WEFT_PACKAGES_BUILD))"
+    echo "bootstrap: no apt-get here; going on with what is installed; needed are:"
+    echo "$WEFT_PACKAGES_BUILD"
     return 0
   fi
   # shellcheck disable=SC2086

@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# Every check of weft, on a fresh Debian or Ubuntu: installs what is missing, runs the stages below, prints a table, and ends
+# with "N passed, N failed, N skipped". A failed stage does not stop the others. Logs are in build/logs.
+#
+#   bash tests/run.sh                              all stages
+#   WEFT_STAGES="gcc gates" bash tests/run.sh      some of them
+#   WEFT_DATA_DIR=..                               folder with mnist/: also asserts the accuracy on the real digits
+#   WEFT_TIDY_BASE=<commit>                        clang-tidy looks at the files changed since (default: the last commit)
+set -uo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit 1
+. scripts/bootstrap.sh
+
+ALL_STAGES="format gcc gates packaging cases mnist libtorch clang asan tsan tidy aarch64"
+STAGES=${WEFT_STAGES:-$ALL_STAGES}
+LOGS=$root/build/logs
+JOBS=$(nproc)
+
+# The fewest tests a stage may have run: a suite that silently shrank is a failure.
+declare -A FLOOR=([format]=1 [gcc]=1 [gates]=8 [packaging]=9 [cases]=1 [mnist]=1 [libtorch]=1 [clang]=1 [asan]=1 [tsan]=1
+  [tidy]=1 [aarch64]=1)
+
+# ---- what stages are made of
+
+launcher=()
+command -v ccache > /dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+
+configure() {  # preset, options
+  local preset=$1
+  shift
+  cmake --preset "$preset" -DWEFT_WERROR=ON -DWEFT_BUILD_TESTS=ON "${launcher[@]}" "$@"
+}
+
+build() {  # preset, targets
+  local preset=$1
+  shift
+  cmake --build "build/$preset" -j "$JOBS" ${1:+--target "$@"}
+}
+
+count() { echo "$*" >> "$LOGS/$stage.counts"; }  # passed failed skipped
+
+skip() {  # what, why
+  count 0 0 1
+  echo "SKIPPED $1: $2" | tee -a "$LOGS/$stage.skips"
+}
+
+check() {  # name, command: one check that is no ctest test
+  local name=$1
+  shift
+  if "$@"; then count 1 0 0; else count 0 1 0 && echo "FAILED  $name" | tee -a "$LOGS/$stage.failures" && return 1; fi
+}
+
+tests() {  # preset, ctest options: runs and counts
+  local preset=$1 out code
+  shift
+  out=$LOGS/$stage.$((++run)).xml
+  rm -rf "build/$preset/test-results" "$out"
+  ctest --preset "$preset" -j "$JOBS" --output-junit "$out" "$@"
+  code=$?
+  python3 tests/results.py "$out" "build/$preset/test-results" > "$out.txt" || { count 0 1 0; return 1; }
+  head -n 1 "$out.txt" >> "$LOGS/$stage.counts"
+  grep '^FAILED' "$out.txt" >> "$LOGS/$stage.failures"
+  grep '^SKIPPED' "$out.txt" >> "$LOGS/$stage.skips"
+  return $code
+}
+
+sources() { git ls-files '*.h' '*.cpp' '*.inc' '*.cu' '*.cuh' '*.h.in'; }
+
+# ---- the stages
+
+stage_format() {
+  if ! clang-format --version | grep -q ' 14\.'; then skip clang-format "this is not version 14"; return; fi
+  check clang-format xargs clang-format --dry-run -Werror <<< "$(sources | grep -v '\.in$')"
+}
+
+stage_gcc() {
+  configure release -DWEFT_LIBTORCH=OFF && build release && tests release -LE 'packaging|gates|libtorch'
+}
+
+release_is_built() { [ -e build/release/CMakeCache.txt ] || configure release; build release; }
+
+stage_gates() { release_is_built && tests release -L gates -V; }
+
+stage_packaging() { release_is_built && tests release -L packaging -j 1; }
+
+# The op-case table on every path through the cpu backend this processor has, and with every kind of thread count.
+stage_cases() {
+  release_is_built || return 1
+  local isa threads failed=0 sets=baseline
+  grep -q -m 1 avx2 /proc/cpuinfo && sets+=" avx2"
+  grep -q -m 1 avx512vl /proc/cpuinfo && sets+=" avx512"
+  for isa in $sets; do
+    for threads in 1 3; do
+      echo "---- WEFT_CPU_ISA=$isa WEFT_NUM_THREADS=$threads"
+      WEFT_CPU_ISA=$isa WEFT_NUM_THREADS=$threads tests release -L '^backend$' -LE libtorch || failed=1
+    done
+  done
+  return $failed
+}
+
+stage_mnist() {
+  release_is_built || return 1
+  check "97 % on synthetic digits" python3 tests/accuracy.py build/release/bin/train_mnist --at-least 97 --data synthetic
+  if [ -n "${WEFT_DATA_DIR:-}" ]; then
+    check "98.3 % on MNIST, mean of three seeds" python3 tests/accuracy.py build/release/bin/train_mnist --at-least 98.3 \
+      --seeds 1 2 3 --data "$WEFT_DATA_DIR/mnist"
+  else
+    skip "98.3 % on MNIST" "WEFT_DATA_DIR is not set"
+  fi
+}
+
+stage_libtorch() {
+  if [ ! -e /usr/include/torch/csrc/api/include/torch/torch.h ]; then
+    skip "comparison with LibTorch" "libtorch-dev is not installed"
+    return
+  fi
+  configure release -DWEFT_LIBTORCH=ON && build release weft_libtorch_tests && tests release -L libtorch
+}
+
+stage_clang() { configure clang && build clang && tests clang -LE 'packaging|gates|libtorch'; }
+
+stage_asan() { configure asan && build asan && tests asan; }
+
+stage_tsan() { configure tsan && build tsan weft_threads_tests && tests tsan; }
+
+stage_tidy() {
+  [ -e build/clang/compile_commands.json ] || configure clang || return 1
+  local base=${WEFT_TIDY_BASE:-HEAD~1} changed
+  if ! git rev-parse -q --verify "$base^{commit}" > /dev/null; then skip clang-tidy "no commit $base to compare with"; return; fi
+  # Only files that are compiled here; headers are seen through them.
+  changed=$(git diff --name-only --diff-filter=d "$base" -- '*.cpp' |
+    while read -r file; do grep -q -F "\"$root/$file\"" build/clang/compile_commands.json && echo "$file"; done)
+  if [ -z "$changed" ]; then skip clang-tidy "no source file changed since $base"; return; fi
+  check clang-tidy xargs -P "$JOBS" -n 1 clang-tidy -p build/clang --quiet --warnings-as-errors='*' <<< "$changed"
+}
+
+# 64-bit Arm: cross-built, run under qemu-user where that works.
+stage_aarch64() {
+  if ! command -v aarch64-linux-gnu-g++ > /dev/null; then skip "64-bit Arm" "g++-aarch64-linux-gnu is not installed"; return; fi
+  bash scripts/aarch64_sysroot.sh build/aarch64/sysroot || { skip "64-bit Arm" "no zlib for arm64 could be had"; return 0; }
+  cmake --preset aarch64 -DWEFT_WERROR=ON "${launcher[@]}" || return 1
+  check "64-bit Arm: weft builds" build aarch64 weft_lib_shared weft_lib_static weft_doctor weft_portable_tests || return 1
+  if ! qemu-aarch64-static -L /usr/aarch64-linux-gnu build/aarch64/bin/weft_doctor; then
+    skip "64-bit Arm: tests" "qemu-user cannot run the programs here: untested"
+    return
+  fi
+  tests aarch64
+}
+
+# ---- running them
+
+run_stage() {
+  local begin=$SECONDS code passed failed skipped result=ok
+  stage=$1 run=0
+  rm -f "$LOGS/$stage".*
+  : > "$LOGS/$stage.counts"
+  echo "== $stage"
+  (stage_"$stage") > "$LOGS/$stage.log" 2>&1 < /dev/null
+  code=$?
+  read -r passed failed skipped < <(awk '{p += $1; f += $2; s += $3} END {print p + 0, f + 0, s + 0}' "$LOGS/$stage.counts")
+  if [ $code != 0 ] && [ "$failed" = 0 ]; then
+    failed=1
+    echo "FAILED  stage $stage (exit code $code)" >> "$LOGS/$stage.failures"
+  fi
+  if [ $((passed + failed + skipped)) -lt "${FLOOR[$stage]}" ]; then
+    failed=$((failed + 1))
+    echo "FAILED  stage $stage ran $((passed + skipped)) tests, fewer than its floor of ${FLOOR[$stage]}" >> "$LOGS/$stage.failures"
+  fi
+  if [ "$failed" != 0 ]; then
+    result=FAILED
+    tail -n 60 "$LOGS/$stage.log"
+    head -n 40 "$LOGS/$stage.failures"
+  fi
+  table+=$(printf '%-10s %8d %7d %8d %8.1f  %s' "$stage" "$passed" "$failed" "$skipped" \
+    "$(awk "BEGIN {print ($SECONDS - $begin) / 60}")" $result)$'\n'
+  total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed)) total_skipped=$((total_skipped + skipped))
+}
+
+for stage in $STAGES; do
+  [ -n "${FLOOR[$stage]:-}" ] || { echo "no stage '$stage'; there are: $ALL_STAGES" >&2; exit 2; }
+done
+mkdir -p "$LOGS"
+weft_bootstrap test || exit 1
+command -v ccache > /dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+
+table="" total_passed=0 total_failed=0 total_skipped=0
+for stage in $STAGES; do run_stage "$stage"; done
+
+echo
+for stage in $STAGES; do [ ! -e "$LOGS/$stage.skips" ] || sed "s/^/$stage: /" "$LOGS/$stage.skips"; done | sort | uniq -c |
+  sed -E 's/^ *1 //; s/^ *([0-9]+) (.*)/\2 (\1 times)/'
+printf '\n%-10s %8s %7s %8s %8s\n%s' stage passed failed skipped minutes "$table"
+printf '%-10s %35.1f\n\n' total "$(awk "BEGIN {print $SECONDS / 60}")"
+echo "$total_passed passed, $total_failed failed, $total_skipped skipped"
+[ "$total_failed" = 0 ]
