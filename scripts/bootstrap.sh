@@ -7,7 +7,7 @@
 # Other scripts source it and call weft_bootstrap, weft_find_cuda and weft_has_gpu.
 
 WEFT_PACKAGES_BUILD="ca-certificates cmake g++ ninja-build pkg-config libeigen3-dev nlohmann-json3-dev zlib1g-dev libcli11-dev
-  libcurl4-openssl-dev"
+  libcurl4-openssl-dev libpng-dev"
 WEFT_PACKAGES_TEST="binutils ccache clang clang-format clang-tidy curl git libgtest-dev googletest make python3"
 WEFT_PACKAGES_EXTRA="g++-aarch64-linux-gnu libtorch-dev python3-numpy qemu-user-static"
 
