@@ -24,6 +24,9 @@ add_library(weft_build INTERFACE)
 target_compile_features(weft_build INTERFACE cxx_std_20)
 target_include_directories(weft_build INTERFACE ${WEFT_PUBLIC_INCLUDE})
 target_compile_options(weft_build INTERFACE -Wall -Wextra -Wconversion -Wshadow $<$<BOOL:${WEFT_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(weft_build INTERFACE -Wno-restrict)  # false alarms on "text" + std::string: GCC bug 105651
+endif()
 
 add_library(weft_private INTERFACE)
 target_include_directories(weft_private INTERFACE ${WEFT_PRIVATE_INCLUDE})

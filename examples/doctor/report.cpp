@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <sched.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -160,7 +161,7 @@ std::string run_time_library(const std::vector<const char*>& names, const char* 
 }
 
 Json libraries_section() {
-  return {{"zlib", run_time_library({"libz.so.1"}, "zlibVersion") + ", built with " + zlib_version},
+  return {{"zlib", std::string(zlibVersion()) + ", built with " + zlib_version},
           {"libcurl", downloads ? run_time_library({"libcurl.so.4", "libcurl-gnutls.so.4"}, "curl_version")
                                 : "no: weft was built without curl/curl.h"},
           {"Eigen", std::string("used to build: ") + eigen_version}};

@@ -11,7 +11,7 @@ import time
 
 ALLOWED = {
     "string", "vector", "span", "optional", "functional", "memory", "stdexcept", "iosfwd", "cstdint", "cstddef",
-    "initializer_list", "type_traits", "utility", "string_view", "concepts",
+    "initializer_list", "type_traits", "utility", "string_view", "concepts", "bit",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]

@@ -16,7 +16,7 @@ def main():
         subprocess.run(["strip", "--strip-unneeded", "-o", stripped.name, args.library], check=True)
         small = pathlib.Path(stripped.name).stat().st_size
     size = args.library.resolve().stat().st_size
-    print(f"{args.library.name}: {size / 1e6:.2f} MB, stripped {small / 1e6:.2f} MB, limit {args.limit / 1e6:.0f} MB as built")
+    print(f"{args.library.name}: {size / 1e6:.2f} MB as built, limit {args.limit / 1e6:.0f} MB; stripped {small / 1e6:.2f} MB")
     sys.exit(size > args.limit)
 
 
