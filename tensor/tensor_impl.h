@@ -17,18 +17,32 @@ struct Storage {
   std::atomic<std::uint32_t> refs{1};
   std::atomic<std::uint64_t> version{0};
   std::uint64_t id = 0;
-  void* data = nullptr;
+  void* data = nullptr;  ///< null where there are no bytes
   std::size_t bytes = 0;
   backends::Backend* backend = nullptr;
   Device device;
 };
 
 struct TensorImpl {
+  TensorImpl() = default;
+  TensorImpl(const TensorImpl&) = delete;
+  TensorImpl& operator=(const TensorImpl&) = delete;
+  ~TensorImpl();
+
   std::atomic<std::uint32_t> refs{1};
-  Storage* storage = nullptr;
+  Storage* storage = nullptr;          // this object holds one reference
   backends::TensorView view;           // stamp is filled in by view_of(), it changes with every write
   std::unique_ptr<AutogradMeta> meta;  // null until autograd needs it
 };
+
+Storage* make_storage(backends::Backend& backend, Device device, std::size_t bytes);
+void release_storage(Storage* storage) noexcept;
+
+/// True when this was the last reference. A count of one is nobody else's to change, so no locked instruction is needed
+/// for the common case.
+inline bool drop_reference(std::atomic<std::uint32_t>& refs) noexcept {
+  return refs.load(std::memory_order_acquire) == 1 || refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
+}
 
 /// The tensor as a backend sees it now.
 inline backends::TensorView view_of(const Tensor& tensor) {

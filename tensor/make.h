@@ -1,0 +1,36 @@
+#pragma once
+// Private: making results. A tensor without elements has a storage without memory.
+
+#include <cstdint>
+
+#include <weft/backends/backend.h>
+#include <weft/tensor/tensor_impl.h>
+
+namespace weft::ops {
+
+/// A row-major tensor, uninitialised. `backend` is what begin() returned; the shape is checked (ShapeError).
+Tensor make_tensor(backends::Backend& backend, Device device, const Shape& shape, DType dtype, const char* name,
+                   CallSite at);
+
+/// As make_tensor, on the device of `like`.
+inline Tensor make_like(backends::Backend& backend, const Tensor& like, const Shape& shape, DType dtype,
+                        const char* name, CallSite at) {
+  return make_tensor(backend, like.impl()->storage->device, shape, dtype, name, at);
+}
+
+/// A tensor of the default backend of `device`: begin() and make_tensor() in one.
+Tensor make_on(Device device, const Shape& shape, DType dtype, const char* name, CallSite at);
+
+inline bool has_elements(const Tensor& x) noexcept { return x.impl()->view.numel() != 0; }
+
+/// The view repeated to `shape`, which it can be broadcast to: stride 0 on the axes that repeat.
+backends::TensorView broadcast_view(const backends::TensorView& view, const Shape& shape) noexcept;
+
+/// The memory of a row-major view, seen with another shape of the same element count.
+inline backends::TensorView with_shape(backends::TensorView view, const Shape& shape) noexcept {
+  view.shape = shape;
+  view.strides = contiguous_strides(shape);
+  return view;
+}
+
+}  // namespace weft::ops

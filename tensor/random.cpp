@@ -1,0 +1,37 @@
+#include <weft/core/error.h>
+#include <weft/core/message.h>
+#include <weft/tensor/checks.h>
+#include <weft/tensor/make.h>
+#include <weft/tensor/ops.h>
+
+namespace weft::ops {
+
+Tensor dropout(const Tensor& x, double p, const backends::RandomKey& key, const char* name, CallSite at) {
+  check_defined(x, name, "x", at);
+  check_floating(x, "x", name, at);
+  if (!(p >= 0 && p <= 1)) {
+    throw ValueError(ErrorCode::value_out_of_range, name, message("p is ", p, "; expected 0 to 1"), at);
+  }
+  backends::Backend& backend = begin(x, name, at);
+  Tensor y = make_like(backend, x, x.impl()->view.shape, x.impl()->view.dtype, name, at);
+  if (!has_elements(y)) return y;
+  if (p == 1) {  // nothing survives, and 1 / (1 - p) is no number
+    backend.fill(view_of(y), 0);
+  } else {
+    backend.dropout(p, key, view_of(x), view_of(y));
+  }
+  return y;
+}
+
+Tensor random(RandomKind kind, const Shape& shape, TensorOptions options, const backends::RandomKey& key,
+              const char* name, CallSite at) {
+  if (kind != RandomKind::bits && !is_floating(options.dtype)) {
+    throw DTypeError(ErrorCode::dtype_unsupported, name,
+                     message("draws floating numbers, not ", options.dtype, "; for integers use randint"), at);
+  }
+  Tensor out = make_on(options.device, shape, options.dtype, name, at);
+  if (has_elements(out)) begin(out, name, at).random(kind, key, view_of(out));
+  return out;
+}
+
+}  // namespace weft::ops
