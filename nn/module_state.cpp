@@ -1,0 +1,90 @@
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+
+#include <weft/autograd/grad_mode.h>
+#include <weft/backends/backend.h>
+#include <weft/core/closest_name.h>
+#include <weft/core/error.h>
+#include <weft/core/message.h>
+#include <weft/nn/mismatch.h>
+#include <weft/nn/module.h>
+#include <weft/nn/walk.h>
+#include <weft/tensor/ops.h>
+#include <weft/tensor/tensor_impl.h>
+
+namespace weft::nn {
+namespace {
+
+/// Gives `target` the storage and view of `source`: afterwards every handle to the parameter sees the new memory. The
+/// version goes on from the old one, so that a graph recorded before notices.
+void adopt_storage(const Tensor& target, const Tensor& source) noexcept {
+  TensorImpl& to = *target.impl();
+  TensorImpl& from = *source.impl();
+  const auto version = to.storage->version.load(std::memory_order_relaxed) + 1;
+  std::swap(to.storage, from.storage);
+  std::swap(to.view, from.view);
+  to.storage->version.store(version, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+void Module::move_to(const Device* device, const DType* dtype, CallSite at) {
+  if (dtype != nullptr && !is_floating(*dtype)) {
+    throw DTypeError(ErrorCode::dtype_unsupported, "Module::to",
+                     message("parameters are floating: to(", *dtype, ") would leave them without gradients"), at);
+  }
+  const NoGrad off;
+  const std::vector<Tensor> trained = parameters();
+  std::vector<Tensor> all = trained;
+  for (const Tensor& buffer : buffers()) {
+    const auto same = [&](const Tensor& t) { return t.is_same(buffer); };
+    if (std::none_of(trained.begin(), trained.end(), same)) all.push_back(buffer);
+  }
+  std::vector<std::pair<Tensor, Tensor>> moves;
+  for (const Tensor& tensor : all) {
+    const bool casts = dtype != nullptr && is_floating(tensor.dtype(at)) && tensor.dtype(at) != *dtype;
+    const bool moves_over = device != nullptr && tensor.device(at) != *device;
+    if (!casts && !moves_over) continue;
+    Tensor moved = casts ? ops::cast(tensor, *dtype, "Module::to", at) : tensor;
+    if (moves_over) moved = ops::to_device(moved, *device, "Module::to", at);
+    if (!moved.is_contiguous()) moved = ops::clone(moved, "Module::to", at);
+    moves.emplace_back(tensor, std::move(moved));
+  }
+  for (auto& [tensor, moved] : moves) {
+    adopt_storage(tensor, moved);
+    tensor.zero_grad(at);
+  }
+}
+
+Module& Module::to(Device device, CallSite at) {
+  move_to(&device, nullptr, at);
+  return *this;
+}
+Module& Module::to(DType dtype, CallSite at) {
+  move_to(nullptr, &dtype, at);
+  return *this;
+}
+Module& Module::to(Device device, DType dtype, CallSite at) {
+  move_to(&device, &dtype, at);
+  return *this;
+}
+
+StateDict Module::state_dict() const {
+  StateDict state;
+  walk(std::string(), *this, [&](const std::string& path, const Module& module) {
+    for (const auto& [name, tensor] : module.parameters_) state.emplace_back(join(path, name), tensor);
+    for (const auto& [name, tensor] : module.buffers_) state.emplace_back(join(path, name), tensor);
+    return true;
+  });
+  return state;
+}
+
+void Module::load_state_dict(const StateDict& state, bool strict, CallSite at) {
+  const StateDict own = state_dict();
+  const std::vector<std::string> problems = mismatches(own, state, strict);
+  if (!problems.empty()) throw state_mismatch("load_state_dict", "the state does not fit the module", problems, at);
+  copy_matching(own, state, "load_state_dict", at);
+}
+
+}  // namespace weft::nn
