@@ -79,7 +79,8 @@ class WEFT_API Backend {
   /// inout[.., index[.., i, ..], ..] += from[.., i, ..]; duplicate indices are summed in the order of i.
   virtual void scatter_add(const TensorView& from, int axis, const TensorView& index, const TensorView& inout) = 0;
   /// Element i, counted in logical (row-major) order, is a function of (kind, key, i, dtype class) alone:
-  /// core/philox.h.
+  /// core/philox.h. `bits` writes integers: the 32-bit word, zero-extended to int64, cut for uint8. uniform and normal
+  /// write floats; float16 and bfloat16 get the float32 stream rounded.
   virtual void random(RandomKind kind, const RandomKey& key, const TensorView& out) = 0;
   virtual void conv(Pass pass, const ConvGeometry& g, const TensorView& x, const TensorView& w,
                     const TensorView& y) = 0;
