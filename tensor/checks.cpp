@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include <weft/backends/registry.h>
+#include <weft/backends/tape.h>
 #include <weft/core/dtype_support.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -87,22 +87,27 @@ void check_index(const Tensor& index, const char* argument, const char* name, Ca
       message(argument, " must be int64 or int32, not ", dtype, "; write ", convert(argument, DType::int64)), at);
 }
 
-void check_number(backends::Number number, DType dtype, const char* name, CallSite at) {
-  if (is_floating(dtype)) return;
-  double lowest = 0, highest = 1;  // bool
-  if (dtype == DType::uint8) highest = 255;
-  if (dtype == DType::int32) lowest = -0x1p31, highest = 0x1p31 - 1;
-  bool fits;
-  if (dtype == DType::int64) {
-    fits = number.is_integer || (number.real >= -0x1p63 && number.real < 0x1p63);
-  } else {
-    fits = number.real >= lowest && number.real <= highest;
+bool representable(backends::Number number, DType dtype) noexcept {
+  if (is_floating(dtype)) return true;
+  if (!number.is_integer && number.real != std::trunc(number.real)) return false;  // NaN and infinities fail below
+  switch (dtype) {
+    case DType::int64:
+      return number.is_integer || (number.real >= -0x1p63 && number.real < 0x1p63);
+    case DType::int32:
+      return number.real >= -0x1p31 && number.real < 0x1p31;
+    case DType::uint8:
+      return number.real >= 0 && number.real <= 255;
+    default:
+      return number.real == 0 || number.real == 1;
   }
-  if (fits && (number.is_integer || number.real == std::trunc(number.real))) return;
-  const std::string text = number.is_integer ? message(number.integer) : message(number.real);
+}
+
+void check_number(backends::Number number, DType dtype, const char* name, CallSite at) {
+  if (representable(number, dtype)) return;
   throw ValueError(ErrorCode::value_out_of_range, name,
-                   message("the number ", text, " beside a tensor of ", dtype, " is not representable in ", dtype,
-                           "; convert the tensor first with .to(weft::DType::float32)"),
+                   message("the number ", number.is_integer ? message(number.integer) : message(number.real),
+                           " takes the dtype of the tensor beside it, and ", dtype,
+                           " does not hold it; convert the tensor first with .to(weft::DType::float32)"),
                    at);
 }
 
@@ -146,13 +151,7 @@ void check_supported(ReduceOp op, DType dtype, const char* name, CallSite at) {
 }
 
 backends::Backend& begin(const Tensor& x, const char* name, CallSite at) {
-  backends::Backend& backend = *x.impl()->storage->backend;
-  backend.tag({name, at.file, at.line});
-  return backend;
-}
-
-backends::Backend& begin(Device device, const char* name, CallSite at) {
-  backends::Backend& backend = backends::backend_for(device, at);
+  backends::Backend& backend = backends::active(*x.impl()->storage->backend);
   backend.tag({name, at.file, at.line});
   return backend;
 }

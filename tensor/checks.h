@@ -10,9 +10,6 @@
 
 namespace weft::ops {
 
-/// As begin(x, ...) in ops.h, for a device no tensor stands for yet.
-backends::Backend& begin(Device device, const char* name, CallSite at);
-
 /// One dtype, one device; `a_name` and `b_name` are what the message calls them.
 void check_same_dtype(const Tensor& a, const Tensor& b, const char* name, CallSite at, const char* a_name = "a",
                       const char* b_name = "b");
@@ -20,6 +17,9 @@ void check_same_device(const Tensor& a, const Tensor& b, const char* name, CallS
                        const char* b_name);
 void check_floating(const Tensor& x, const char* argument, const char* name, CallSite at);
 void check_index(const Tensor& index, const char* argument, const char* name, CallSite at);
+
+/// Whether the dtype holds exactly this number; true for every floating dtype.
+bool representable(backends::Number number, DType dtype) noexcept;
 
 /// A number beside a tensor takes its dtype; refused (ValueError) where an integer or bool dtype cannot hold it.
 void check_number(backends::Number number, DType dtype, const char* name, CallSite at);

@@ -54,12 +54,17 @@ WEFT_API Tensor rand(const Shape& shape, TensorOptions options = {}, Generator& 
                      CallSite at = CallSite::here());  ///< uniform in [0, 1)
 WEFT_API Tensor randn(const Shape& shape, TensorOptions options = {}, Generator& generator = default_generator(),
                       CallSite at = CallSite::here());  ///< normal, mean 0, variance 1
+/// low + (high - low) u, u as rand() gives it, rounded twice: where the dtype is coarse, high itself can come out.
 WEFT_API Tensor uniform(const Shape& shape, double low, double high, TensorOptions options = {},
                         Generator& generator = default_generator(), CallSite at = CallSite::here());
-/// Integers low .. high - 1; int64 unless options say otherwise.
+/// Integers low .. high - 1; int64 unless options say otherwise. low + floor(u (high - low)) with a float64 uniform u
+/// of 53 bits: with n values, no two probabilities differ by more than 2^-53, a share of n 2^-53 of each. n is at most
+/// 2^53.
 WEFT_API Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOptions options = DType::int64,
                         Generator& generator = default_generator(), CallSite at = CallSite::here());
-/// A permutation of 0 .. n-1 (int64), made on the host and copied to the device.
+/// A permutation of 0 .. n-1 (int64), made on the host and copied to the device: Fisher and Yates' shuffle from the
+/// end, with unbiased integers (Lemire's method) from the 64-bit words of one draw. The same on every machine and
+/// backend.
 WEFT_API Tensor randperm(std::int64_t n, Device device = cpu(), Generator& generator = default_generator(),
                          CallSite at = CallSite::here());
 

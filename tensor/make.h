@@ -8,17 +8,12 @@
 
 namespace weft::ops {
 
-/// A row-major tensor, uninitialised. `backend` is what begin() returned; the shape is checked (ShapeError).
-Tensor make_tensor(backends::Backend& backend, Device device, const Shape& shape, DType dtype, const char* name,
-                   CallSite at);
+/// A row-major tensor on the device of `like`, uninitialised; the shape is checked (ShapeError). `active` is what
+/// begin() returned: the memory comes from there.
+Tensor make_like(backends::Backend& active, const Tensor& like, const Shape& shape, DType dtype, const char* name,
+                 CallSite at);
 
-/// As make_tensor, on the device of `like`.
-inline Tensor make_like(backends::Backend& backend, const Tensor& like, const Shape& shape, DType dtype,
-                        const char* name, CallSite at) {
-  return make_tensor(backend, like.impl()->storage->device, shape, dtype, name, at);
-}
-
-/// A tensor of the default backend of `device`: begin() and make_tensor() in one.
+/// The same on a device no tensor stands for yet: begin() and make_like() in one.
 Tensor make_on(Device device, const Shape& shape, DType dtype, const char* name, CallSite at);
 
 inline bool has_elements(const Tensor& x) noexcept { return x.impl()->view.numel() != 0; }

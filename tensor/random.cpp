@@ -25,9 +25,10 @@ Tensor dropout(const Tensor& x, double p, const backends::RandomKey& key, const 
 
 Tensor random(RandomKind kind, const Shape& shape, TensorOptions options, const backends::RandomKey& key,
               const char* name, CallSite at) {
-  if (kind != RandomKind::bits && !is_floating(options.dtype)) {
+  const bool bits = kind == RandomKind::bits;
+  if (bits ? !is_integer(options.dtype) : !is_floating(options.dtype)) {
     throw DTypeError(ErrorCode::dtype_unsupported, name,
-                     message("draws floating numbers, not ", options.dtype, "; for integers use randint"), at);
+                     message("draws ", bits ? "integers" : "floating numbers", ", not ", options.dtype), at);
   }
   Tensor out = make_on(options.device, shape, options.dtype, name, at);
   if (has_elements(out)) begin(out, name, at).random(kind, key, view_of(out));

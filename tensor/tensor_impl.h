@@ -19,7 +19,8 @@ struct Storage {
   std::uint64_t id = 0;
   void* data = nullptr;  ///< null where there are no bytes
   std::size_t bytes = 0;
-  backends::Backend* backend = nullptr;
+  backends::Backend* backend = nullptr;  ///< the registry's, for calls on the contents
+  backends::Backend* owner = nullptr;    ///< who gave the memory and takes it back: backend, or a tape that recorded
   Device device;
 };
 
@@ -35,7 +36,8 @@ struct TensorImpl {
   std::unique_ptr<AutogradMeta> meta;  // null until autograd needs it
 };
 
-Storage* make_storage(backends::Backend& backend, Device device, std::size_t bytes);
+/// `owner` is what backends::active(backend) is now.
+Storage* make_storage(backends::Backend& backend, backends::Backend& owner, Device device, std::size_t bytes);
 void release_storage(Storage* storage) noexcept;
 
 /// True when this was the last reference. A count of one is nobody else's to change, so no locked instruction is needed
