@@ -1,0 +1,104 @@
+#include <weft/data/collate.h>
+
+#include <utility>
+
+#include <weft/core/dtype.h>
+#include <weft/core/subnormals.h>
+#include <weft/tensor/creation.h>
+#include <weft/tensor/ops.h>
+
+namespace weft {
+namespace {
+
+bool is_host(Device device) { return device.kind == BackendKind::cpu || device.kind == BackendKind::serial; }
+
+Shape with_batch_axis(std::int64_t n, const Shape& example) {
+  Shape shape = {n};
+  for (std::int64_t extent : example) shape.push_back(extent);
+  return shape;
+}
+
+std::byte* bytes_of(Tensor& t) {
+  switch (t.dtype()) {
+    case DType::float32:
+      return reinterpret_cast<std::byte*>(t.mutable_data<float>());
+    case DType::float64:
+      return reinterpret_cast<std::byte*>(t.mutable_data<double>());
+    case DType::float16:
+      return reinterpret_cast<std::byte*>(t.mutable_data<float16>());
+    case DType::bfloat16:
+      return reinterpret_cast<std::byte*>(t.mutable_data<bfloat16>());
+    case DType::int64:
+      return reinterpret_cast<std::byte*>(t.mutable_data<std::int64_t>());
+    case DType::int32:
+      return reinterpret_cast<std::byte*>(t.mutable_data<std::int32_t>());
+    case DType::uint8:
+      return reinterpret_cast<std::byte*>(t.mutable_data<std::uint8_t>());
+    case DType::boolean:
+      return reinterpret_cast<std::byte*>(t.mutable_data<bool>());
+  }
+  return nullptr;
+}
+
+template <class T>
+void look_up(const std::vector<T>& table, const std::vector<std::byte>& bytes, std::byte* out) {
+  T* to = reinterpret_cast<T*>(out);
+  const T* value = table.data();
+  for (std::size_t i = 0; i < bytes.size(); ++i) to[i] = value[std::to_integer<std::size_t>(bytes[i])];
+}
+
+}  // namespace
+
+Collator::Collator(const Dataset& dataset, const ExampleLayout& layout, const LoaderOptions& options)
+    : dataset_(&dataset),
+      layout_(layout),
+      seed_(options.seed),
+      device_(options.device),
+      host_(is_host(options.device) ? options.device : cpu()),
+      dtype_(layout.input_dtype == DType::uint8 ? options.dtype : layout.input_dtype),
+      normalise_(dtype_ != layout.input_dtype),
+      input_bytes_(static_cast<std::size_t>(layout.input.numel()) * item_size(dtype_)),
+      target_bytes_(static_cast<std::size_t>(layout.target.numel()) * item_size(layout.target_dtype)) {
+  if (!normalise_) return;
+  for (int byte = 0; byte < 256; ++byte) {
+    const double value = byte * options.scale + options.shift;
+    float_of_byte_.push_back(static_cast<float>(value));
+    double_of_byte_.push_back(value);
+  }
+}
+
+Collator::Work Collator::begin(std::span<const std::int64_t> indices, std::int64_t epoch) const {
+  const auto n = static_cast<std::int64_t>(indices.size());
+  Work work;
+  work.batch.inputs = empty(with_batch_axis(n, layout_.input), {host_, dtype_});
+  work.batch.targets = empty(with_batch_axis(n, layout_.target), {host_, layout_.target_dtype});
+  work.batch.indices.assign(indices.begin(), indices.end());
+  work.batch.epoch = epoch;
+  work.inputs = bytes_of(work.batch.inputs);
+  work.targets = bytes_of(work.batch.targets);
+  if (normalise_) work.example.resize(static_cast<std::size_t>(layout_.input.numel()));
+  return work;
+}
+
+void Collator::decode_row(Work& work, std::int64_t row) const {
+  const FlushSubnormals alike_on_every_thread;
+  const auto r = static_cast<std::size_t>(row);
+  std::byte* input = work.inputs + r * input_bytes_;
+  std::byte* target = work.targets + r * target_bytes_;
+  void* decoded = normalise_ ? work.example.data() : input;
+  dataset_->get(work.batch.indices[r], ExampleSlot(layout_, decoded, target, seed_, work.batch.epoch));
+  if (!normalise_) return;
+  if (dtype_ == DType::float32) {
+    look_up(float_of_byte_, work.example, input);
+  } else {
+    look_up(double_of_byte_, work.example, input);
+  }
+}
+
+void Collator::to_device(Batch& batch, CallSite at) const {
+  if (is_host(device_)) return;
+  batch.inputs = ops::to_device(batch.inputs, device_, "DataLoader", at);
+  batch.targets = ops::to_device(batch.targets, device_, "DataLoader", at);
+}
+
+}  // namespace weft

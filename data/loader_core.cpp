@@ -1,0 +1,169 @@
+#include <weft/data/loader_core.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <span>
+#include <utility>
+
+#include <weft/core/error.h>
+#include <weft/core/message.h>
+#include <weft/data/epoch_order.h>
+
+namespace weft {
+namespace {
+
+constexpr const char* op = "DataLoader";
+
+template <class E>
+void throw_if_a(const Error& error, const std::string& text, CallSite at) {
+  if (dynamic_cast<const E*>(&error) != nullptr) std::throw_with_nested(E(error.code(), op, text, at));
+}
+
+template <class... Family>
+void throw_alike(const Error& error, const std::string& text, CallSite at) {
+  (throw_if_a<Family>(error, text, at), ...);
+  std::throw_with_nested(Error(error.code(), op, text, at));
+}
+
+/// Throws what `decoded` holds, on this thread, with the example named and the original nested inside.
+[[noreturn]] void rethrow(const Decoded& decoded, const Dataset& dataset, const LoaderState& where, CallSite at) {
+  const std::string place =
+      decoded.failed_index < 0 ? message("batch ", where.batch, " of epoch ", where.epoch, " of ", dataset.name(), ": ")
+                               : message("example ", decoded.failed_index, " of ", dataset.name(), " (batch ",
+                                         where.batch, " of epoch ", where.epoch, "): ");
+  try {
+    std::rethrow_exception(decoded.error);
+  } catch (const Error& error) {
+    throw_alike<ShapeError, DTypeError, DeviceError, IndexError, ValueError, StateError, AutogradError, IoError,
+                OutOfMemoryError>(error, place + error.what(), at);
+    throw;  // not reached: the line above always throws
+  } catch (const std::bad_alloc&) {
+    std::throw_with_nested(OutOfMemoryError(ErrorCode::out_of_memory, op, place + "out of memory", at));
+  } catch (const std::exception& error) {
+    std::throw_with_nested(IoError(ErrorCode::io_read, op, place + error.what(), at));
+  } catch (...) {
+    std::throw_with_nested(IoError(ErrorCode::io_read, op, place + "an exception of an unknown type", at));
+  }
+}
+
+int capacity_of(const LoaderOptions& options) { return options.prefetch > 0 ? options.prefetch : 2 * options.workers; }
+
+}  // namespace
+
+DataLoader::Core::Core(std::shared_ptr<const Dataset> data, const LoaderOptions& wanted, const ExampleLayout& layout)
+    : dataset(std::move(data)), options(wanted), collator(*dataset, layout, options) {
+  const std::int64_t n = dataset->size();
+  batches = n / options.batch_size + (!options.drop_last && n % options.batch_size != 0 ? 1 : 0);
+  position.seed = options.seed;
+  position.batch_size = options.batch_size;
+  position.dataset_size = n;
+  position.shuffle = options.shuffle;
+  position.drop_last = options.drop_last;
+}
+
+DataLoader::Core::~Core() { shut_down(); }
+
+DataLoader::Core::InUse::InUse(Core& core, const char* operation, CallSite at) : core_(core) {
+  if (!core.busy.exchange(true, std::memory_order_acquire)) return;
+  throw StateError(ErrorCode::state_mismatch, operation, "this loader is being used by another thread", at);
+}
+
+void DataLoader::Core::check_not_iterated(const char* operation, CallSite at) const {
+  if (!epoch_alive) return;
+  throw StateError(ErrorCode::state_mismatch, operation, "this loader is being iterated: an Epoch of it is alive", at);
+}
+
+void DataLoader::Core::forget_threads_of_parent() noexcept {
+  if (prefetcher == nullptr || prefetcher->process() == getpid()) return;
+  static_cast<void>(prefetcher.release());
+  running = false;
+}
+
+void DataLoader::Core::shut_down() noexcept {
+  end_run();
+  prefetcher.reset();
+  shut = true;
+}
+
+void DataLoader::Core::begin_run() {
+  std::vector<std::int64_t> order;
+  if (options.shuffle) order = epoch_order(position.dataset_size, options.seed, position.epoch);
+  const auto examples_of = [n = position.dataset_size, size = options.batch_size, order = std::move(order)](
+                               std::int64_t batch, std::vector<std::int64_t>& identity) {
+    const std::int64_t first = batch * size;
+    const std::int64_t count = std::min(size, n - first);
+    if (!order.empty()) {
+      return std::span(order).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    }
+    for (std::int64_t i = 0; i < count; ++i) identity.push_back(first + i);
+    return std::span<const std::int64_t>(identity);
+  };
+  decode = std::make_shared<const Prefetcher::Decode>(
+      [this, epoch = position.epoch, examples_of](std::int64_t batch, FunctionRef<bool()> stop) {
+        Decoded decoded;
+        DecodeFailure failed;
+        try {
+          std::vector<std::int64_t> identity;
+          std::optional<Batch> made = collator.decode(examples_of(batch, identity), epoch, stop, &failed);
+          if (made.has_value()) decoded.batch = std::move(*made);
+          decoded.batch.number = batch;
+        } catch (...) {
+          decoded.error = std::current_exception();
+          decoded.failed_index = failed.index;
+        }
+        return decoded;
+      });
+  if (options.workers > 0 && prefetcher == nullptr) {
+    prefetcher = std::make_unique<Prefetcher>(options.workers, capacity_of(options), counters);
+  }
+  if (prefetcher != nullptr && prefetcher->threads() > 0) prefetcher->begin_run(position.batch, batches, decode);
+  running = true;
+}
+
+void DataLoader::Core::end_run() noexcept {
+  forget_threads_of_parent();
+  if (!running) return;
+  running = false;
+  if (prefetcher != nullptr && prefetcher->threads() > 0) prefetcher->end_run();
+  decode.reset();
+}
+
+Decoded DataLoader::Core::take() {
+  if (prefetcher != nullptr && prefetcher->threads() > 0) return prefetcher->take();
+  const auto begin = LoaderClock::now();
+  Decoded decoded = (*decode)(position.batch, [] { return false; });
+  add_since(counters.decode, begin);
+  add_since(counters.consumer_wait, begin);
+  counters.waits.fetch_add(1, std::memory_order_relaxed);
+  return decoded;
+}
+
+std::optional<Batch> DataLoader::Core::next(CallSite at) {
+  forget_threads_of_parent();
+  if (position.batch >= batches) {
+    end_run();
+    position.batch = 0;
+    ++position.epoch;
+    return std::nullopt;
+  }
+  if (!running) begin_run();
+  Decoded decoded = take();
+  if (decoded.error != nullptr) {
+    end_run();
+    rethrow(decoded, *dataset, position, at);
+  }
+  try {
+    collator.to_device(decoded.batch, at);
+  } catch (...) {
+    end_run();  // the batch is lost with the run; the position still names it
+    throw;
+  }
+  ++position.batch;
+  counters.batches.fetch_add(1, std::memory_order_relaxed);
+  return std::move(decoded.batch);
+}
+
+}  // namespace weft
