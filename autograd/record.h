@@ -1,0 +1,176 @@
+#pragma once
+// Private: how a function remembers its way back. Every function of autograd/ has this form:
+//
+//     Tensor mul(const Operand& a, const Operand& b) {
+//       Tensor y = ops::binary(BinaryOp::mul, a, b, "mul", a.at());
+//       if (Recorder r{"mul", a.at(), a, b}) {
+//         r.record(y, [a = r.keep_for(1, a), b = r.keep_for(0, b)](Back& back) {
+//           if (back.wants(0)) back[0] = mul({back.dy, back.at}, back(b));
+//           if (back.wants(1)) back[1] = mul({back.dy, back.at}, back(a));
+//         });
+//       }
+//       return y;
+//     }
+//
+// Nothing below the `if` runs unless an argument records gradients. Saving is explicit: keep() an argument, output()
+// the result (without its graph: a node that held its own output would be a cycle), and prefer the one the formula can
+// do with. A value saved only for argument i's gradient is kept with keep_for(i, ..), which keeps nothing where that
+// argument wants none. A saved value remembers its storage's version; back(saved) throws when it was overwritten since.
+//
+// A gradient may have a shape that was broadcast from the argument's: the engine sums it back. Formulas use the public
+// functions and pass back.at (the line of the forward call) on, so that errors and the second graph name the user's own
+// source. Inside a formula grad_enabled() says whether the way back is itself recorded; if not, a fused backward may be
+// used.
+
+#include <span>
+
+#include <weft/autograd/functions.h>
+#include <weft/autograd/node.h>
+#include <weft/tensor/ops.h>
+
+namespace weft::autograd {
+
+/// A tensor saved for the way back.
+class Saved {
+ public:
+  Saved() = default;
+  Saved(const Tensor& tensor, bool is_output)
+      : tensor_(is_output ? without_history(tensor) : tensor),
+        version_(tensor.defined() ? tensor.impl()->storage->version.load(std::memory_order_relaxed) : 0),
+        is_output_(is_output) {}
+
+ private:
+  friend class Back;
+  Tensor tensor_;
+  std::uint64_t version_ = 0;
+  bool is_output_ = false;
+};
+
+/// An operand saved for the way back: a tensor or a number.
+class SavedOperand {
+ public:
+  SavedOperand() = default;
+  explicit SavedOperand(const Operand& x) : number_(x.number()), is_number_(x.is_number()) {
+    if (!is_number_) tensor_ = Saved(x.tensor(), false);
+  }
+
+ private:
+  friend class Back;
+  Saved tensor_;
+  backends::Number number_;
+  bool is_number_ = true;
+};
+
+/// What a formula sees: the gradient that arrived, what was saved, and where to put the gradients of the arguments.
+class Back {
+ public:
+  const Tensor& dy;
+  const CallSite at;  ///< of the forward call
+
+  /// Whether the gradient of argument i is asked for.
+  bool wants(std::size_t i) const noexcept { return wanted_[i]; }
+  Tensor& operator[](std::size_t i) noexcept { return gradients_[i]; }
+  const Shape& argument_shape(std::size_t i) const noexcept { return node_.edges[i]->shape; }  ///< only if wants(i)
+
+  /// A saved tensor; AutogradError (version_conflict) when it was overwritten.
+  Tensor operator()(const Saved& saved) const;
+  Operand operator()(const SavedOperand& saved) const;
+
+  Back(Node& node, const Tensor& gradient, std::span<const char> wanted, std::span<Tensor> gradients, CallSite backward)
+      : dy(gradient), at(node.at), node_(node), wanted_(wanted), gradients_(gradients), backward_(backward) {}
+
+ private:
+  void check(const Saved& saved) const;
+
+  Node& node_;
+  std::span<const char> wanted_;
+  std::span<Tensor> gradients_;
+  CallSite backward_;
+};
+
+/// A number as the operand it was.
+inline Operand operand(backends::Number number, CallSite at) {
+  return number.is_integer ? Operand(number.integer, at) : Operand(number.real, at);
+}
+
+/// True when the call is recorded. N arguments: tensors (also undefined ones) and operands.
+template <std::size_t N>
+class Recorder {
+ public:
+  template <class... Arguments>
+  explicit Recorder(const char* name, CallSite at, const Arguments&... arguments) : name_(name), at_(at) {
+    static_assert(sizeof...(Arguments) == N);
+    if (!grad_enabled()) return;
+    std::size_t i = 0;
+    ((records_ |= (targets_[i++] = target_of(arguments)) != nullptr), ...);
+  }
+  explicit operator bool() const noexcept { return records_; }
+
+  Saved keep(const Tensor& x) const { return {x, false}; }
+  Saved output(const Tensor& y) const { return {y, true}; }
+  Saved keep_for(std::size_t i, const Tensor& x) const { return targets_[i] != nullptr ? keep(x) : Saved(); }
+  Saved output_for(std::size_t i, const Tensor& y) const { return targets_[i] != nullptr ? output(y) : Saved(); }
+  SavedOperand keep_for(std::size_t i, const Operand& x) const {
+    return targets_[i] != nullptr ? SavedOperand(x) : SavedOperand();
+  }
+
+  /// Makes y the recorded result of this call. `formula` is called as formula(Back&).
+  template <class F>
+  void record(const Tensor& y, F formula) {
+    NodePtr node(new Call<F, N>(std::move(formula)));
+    node->name = name_;
+    node->at = at_;
+    for (std::size_t i = 0; i < N; ++i) {
+      if (targets_[i] == nullptr) continue;
+      keep_node(targets_[i]);
+      node->edges[i] = targets_[i];
+    }
+    attach(y, std::move(node));
+  }
+
+ private:
+  static void keep_node(Node* node) noexcept { autograd::keep(node); }
+
+  const char* name_;
+  CallSite at_;
+  Node* targets_[N] = {};
+  bool records_ = false;
+};
+
+template <class... Arguments>
+Recorder(const char*, CallSite, const Arguments&...) -> Recorder<sizeof...(Arguments)>;
+
+/// Records y as the result of a call with a list of arguments, if any of them records gradients.
+template <class F>
+void record_list(const char* name, CallSite at, std::span<const Tensor> arguments, const Tensor& y, F formula) {
+  if (!grad_enabled()) return;
+  bool records = false;
+  for (const Tensor& x : arguments) records |= target_of(x) != nullptr;
+  if (!records) return;
+  std::vector<Node*> targets(arguments.size(), nullptr);
+  for (std::size_t i = 0; i < targets.size(); ++i) targets[i] = target_of(arguments[i]);
+  NodePtr node(new ListCall<F>(std::move(formula), std::move(targets)));
+  for (std::uint32_t i = 0; i < node->edge_count; ++i) {
+    if (node->edges[i] != nullptr) keep(node->edges[i]);
+  }
+  node->name = name;
+  node->at = at;
+  attach(y, std::move(node));
+}
+
+// ---- functions the formulas need beside the public ones; differentiable unless they say otherwise
+
+/// The way back of broadcasting: sums the axes along which `shape` was repeated (reduce.cpp).
+Tensor sum_to(const Tensor& x, const Shape& shape, CallSite at);
+
+/// The gradient of a reduction brought back to the shape of its argument: reduced axes are repeated (reduce.cpp).
+Tensor spread(const Tensor& dy, const Axes& axes, bool keepdim, const Shape& shape, CallSite at);
+
+/// mean() without recording, and the number of elements behind each of its results (reduce.cpp).
+Tensor mean_of(const Tensor& x, const Axes& axes, bool keepdim, const char* name, CallSite at);
+double count_per_result(const Tensor& x, const Tensor& y);
+
+/// Zeros of `shape` with x at axis[start : start + step * extent : step], the way back of slice (shape.cpp).
+Tensor place(const Tensor& x, const Shape& shape, int axis, const Slice& bounds, CallSite at);
+
+}  // namespace weft::autograd
