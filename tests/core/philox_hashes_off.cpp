@@ -1,0 +1,2 @@
+#define WEFT_HASHES hashes_off
+#include "core/philox_hashes.inc"
