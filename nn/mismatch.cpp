@@ -4,11 +4,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include <weft/autograd/grad_mode.h>
-#include <weft/backends/backend.h>
 #include <weft/core/closest_name.h>
 #include <weft/core/message.h>
-#include <weft/tensor/ops.h>
 
 namespace weft::nn {
 
@@ -73,21 +70,6 @@ StateError state_mismatch(const char* op, std::string_view what, const std::vect
   std::string text = message(what, " in ", problems.size(), problems.size() == 1 ? " place" : " places");
   for (const std::string& problem : problems) text += "\n  " + problem;
   return StateError(ErrorCode::state_mismatch, op, text, at);
-}
-
-void copy_matching(const StateDict& own, const StateDict& given, const char* op, CallSite at) {
-  std::unordered_map<std::string_view, const Tensor*> by_name;
-  for (const auto& [name, tensor] : given) by_name.emplace(name, &tensor);
-  const NoGrad off;
-  std::vector<std::pair<const Tensor*, Tensor>> staged;
-  for (const auto& [name, tensor] : own) {
-    const auto found = by_name.find(name);
-    if (found == by_name.end() || found->second->is_same(tensor)) continue;
-    const Tensor& source = *found->second;
-    staged.emplace_back(
-        &tensor, source.device(at) == tensor.device(at) ? source : ops::to_device(source, tensor.device(at), op, at));
-  }
-  for (const auto& [target, source] : staged) ops::copy_into(*target, source, op, at);
 }
 
 }  // namespace weft::nn

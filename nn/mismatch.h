@@ -21,8 +21,4 @@ std::vector<std::string> mismatches(const Options& own, const Options& given);
 
 StateError state_mismatch(const char* op, std::string_view what, const std::vector<std::string>& problems, CallSite at);
 
-/// Copies what both have into own's tensors, in place. Everything is brought to own's devices first, so that what can
-/// fail fails before the first write. Call it when mismatches() found nothing.
-void copy_matching(const StateDict& own, const StateDict& given, const char* op, CallSite at);
-
 }  // namespace weft::nn

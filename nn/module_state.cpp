@@ -1,14 +1,13 @@
 #include <algorithm>
-#include <string_view>
-#include <unordered_map>
 
 #include <weft/autograd/grad_mode.h>
+#include <weft/autograd/node.h>
 #include <weft/backends/backend.h>
-#include <weft/core/closest_name.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
 #include <weft/nn/mismatch.h>
 #include <weft/nn/module.h>
+#include <weft/nn/pending.h>
 #include <weft/nn/walk.h>
 #include <weft/tensor/ops.h>
 #include <weft/tensor/tensor_impl.h>
@@ -16,8 +15,9 @@
 namespace weft::nn {
 namespace {
 
-/// Gives `target` the storage and view of `source`: afterwards every handle to the parameter sees the new memory. The
-/// version goes on from the old one, so that a graph recorded before notices.
+/// Gives `target` the storage and view of `source`: afterwards every handle to the parameter sees the new memory. Its
+/// leaf stays, with its hooks; a graph recorded before the change no longer fits it, and its backward says so: by the
+/// version, which goes on from the old one, or by dtype and device.
 void adopt_storage(const Tensor& target, const Tensor& source) noexcept {
   TensorImpl& to = *target.impl();
   TensorImpl& from = *source.impl();
@@ -25,6 +25,15 @@ void adopt_storage(const Tensor& target, const Tensor& source) noexcept {
   std::swap(to.storage, from.storage);
   std::swap(to.view, from.view);
   to.storage->version.store(version, std::memory_order_relaxed);
+  if (to.meta == nullptr) return;
+  autograd::Node& node = *autograd::node_of(target);
+  if (!node.is_leaf) {  // a buffer that was computed with gradients: its history ends here
+    to.meta.reset();
+    return;
+  }
+  node.dtype = to.view.dtype;
+  node.device = to.storage->device;
+  static_cast<autograd::Leaf&>(node).grad = Tensor();
 }
 
 }  // namespace
@@ -51,10 +60,7 @@ void Module::move_to(const Device* device, const DType* dtype, CallSite at) {
     if (!moved.is_contiguous()) moved = ops::clone(moved, "Module::to", at);
     moves.emplace_back(tensor, std::move(moved));
   }
-  for (auto& [tensor, moved] : moves) {
-    adopt_storage(tensor, moved);
-    tensor.zero_grad(at);
-  }
+  for (auto& [tensor, moved] : moves) adopt_storage(tensor, moved);
 }
 
 Module& Module::to(Device device, CallSite at) {
@@ -84,7 +90,7 @@ void Module::load_state_dict(const StateDict& state, bool strict, CallSite at) {
   const StateDict own = state_dict();
   const std::vector<std::string> problems = mismatches(own, state, strict);
   if (!problems.empty()) throw state_mismatch("load_state_dict", "the state does not fit the module", problems, at);
-  copy_matching(own, state, "load_state_dict", at);
+  PendingTensors(own, state, "load_state_dict", at).commit();
 }
 
 }  // namespace weft::nn

@@ -69,6 +69,7 @@ class WEFT_API Optimizer {
   virtual std::vector<std::string> state_names() const = 0;
 
  private:
+  friend class PendingOptimizer;
   struct Slot {
     std::int64_t steps = 0;
     Tensor state[2];  // undefined until the first step
@@ -93,7 +94,7 @@ struct SGDOptions {
 ///     p = p - lr (nesterov ? g + momentum b : b),   without momentum p - lr g
 class WEFT_API SGD : public Optimizer {
  public:
-  /// Throws ValueError (value_out_of_range) naming the option outside its range.
+  /// Throws ValueError naming the option: value_out_of_range, or value_invalid for a Nesterov that cannot be.
   explicit SGD(std::vector<Tensor> parameters, SGDOptions options = {}, CallSite at = CallSite::here());
   const SGDOptions& sgd_options() const noexcept { return options_; }
 

@@ -7,7 +7,6 @@
 #include <weft/backends/backend.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
-#include <weft/nn/mismatch.h>
 #include <weft/nn/optim.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/ops.h>
@@ -139,62 +138,6 @@ void Optimizer::step(CallSite at) {
       for (std::size_t s = 0; s < states; ++s) ops::bump_version(slot.state[s]);
     }
   }
-}
-
-namespace {
-
-/// "12.momentum_buffer"
-std::string state_key(std::size_t index, std::string_view name) { return message(index, '.', name); }
-
-}  // namespace
-
-OptimizerState Optimizer::state_dict() const {
-  OptimizerState state;
-  state.type = type();
-  state.lr = lr_;
-  state.options = options();
-  const std::vector<std::string> names = state_names();
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    state.steps.push_back(slots_[i].steps);
-    for (std::size_t s = 0; s < names.size(); ++s) {
-      if (slots_[i].state[s].defined()) state.tensors.emplace_back(state_key(i, names[s]), slots_[i].state[s]);
-    }
-  }
-  return state;
-}
-
-void Optimizer::load_state_dict(const OptimizerState& state, CallSite at) {
-  std::vector<std::string> problems;
-  if (state.type != type()) problems.push_back(message("type: ", type(), " expected, ", state.type, " given"));
-  if (state.steps.size() != parameters_.size()) {
-    problems.push_back(message("parameters: ", parameters_.size(), " expected, ", state.steps.size(), " given"));
-  }
-  if (!std::isfinite(state.lr) || state.lr < 0) problems.push_back(message("lr: ", state.lr, " given"));
-  if (problems.empty()) problems = mismatches(options(), state.options);
-
-  // What a state with these step counts would hold for these parameters.
-  const std::vector<std::string> names = state_names();
-  std::vector<Slot> slots(parameters_.size());
-  StateDict expected;
-  if (problems.empty()) {
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-      slots[i].steps = state.steps[i];
-      if (slots[i].steps < 0) problems.push_back(message("steps of parameter ", i, ": ", slots[i].steps, " given"));
-      if (slots[i].steps <= 0) continue;
-      for (std::size_t s = 0; s < names.size(); ++s) {
-        slots[i].state[s] = empty_like(parameters_[i], at);
-        expected.emplace_back(state_key(i, names[s]), slots[i].state[s]);
-      }
-    }
-    const std::vector<std::string> more = mismatches(expected, state.tensors, true);
-    problems.insert(problems.end(), more.begin(), more.end());
-  }
-  if (!problems.empty()) {
-    throw state_mismatch("load_state_dict", message("the state does not fit this ", type()), problems, at);
-  }
-  copy_matching(expected, state.tensors, "load_state_dict", at);
-  slots_ = std::move(slots);
-  lr_ = state.lr;
 }
 
 }  // namespace weft::nn

@@ -16,9 +16,11 @@ SGDOptions checked(SGDOptions options, CallSite at) {
   if (!std::isfinite(options.weight_decay) || options.weight_decay < 0) {
     refuse("weight_decay", options.weight_decay, "is not a finite number >= 0");
   }
-  if (options.nesterov && options.momentum == 0) refuse("momentum", 0, "with nesterov: it needs a momentum above 0");
-  if (options.nesterov && options.dampening != 0) {
-    refuse("dampening", options.dampening, "with nesterov: it needs a dampening of 0");
+  if (options.nesterov && (options.momentum == 0 || options.dampening != 0)) {
+    throw ValueError(ErrorCode::value_invalid, "SGD",
+                     message("nesterov needs momentum > 0 and dampening = 0, not momentum = ", options.momentum,
+                             ", dampening = ", options.dampening),
+                     at);
   }
   return options;
 }
