@@ -4,6 +4,7 @@
 
 #include <weft/core/dtype.h>
 #include <weft/core/subnormals.h>
+#include <weft/tensor/checks.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/ops.h>
 

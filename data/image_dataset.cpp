@@ -4,6 +4,7 @@
 #include <weft/core/error.h>
 #include <weft/core/message.h>
 #include <weft/data/dataset.h>
+#include <weft/tensor/checks.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/ops.h>
 
