@@ -20,7 +20,9 @@ endforeach()
 # Before 1.0 a minor version may change the binary interface, so it is part of the soname.
 set_target_properties(weft_lib_shared PROPERTIES VERSION ${PROJECT_VERSION}
                       SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
-target_link_options(weft_lib_shared PRIVATE -Wl,--no-undefined)
+if(NOT WEFT_SANITIZE)  # clang leaves the run-time library of its sanitizers to the program
+  target_link_options(weft_lib_shared PRIVATE -Wl,--no-undefined)
+endif()
 
 if(DEFINED BUILD_SHARED_LIBS AND NOT BUILD_SHARED_LIBS)
   add_library(weft::weft ALIAS weft_lib_static)
