@@ -7,6 +7,7 @@
 #include <weft/autograd/functions.h>
 #include <weft/autograd/grad.h>
 #include <weft/autograd/grad_mode.h>
+#include <weft/backends/backend.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
 #include <weft/tensor/creation.h>
