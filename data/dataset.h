@@ -92,6 +92,9 @@ class WEFT_API Dataset {
   Dataset& operator=(const Dataset&) = default;
 };
 
+/// The two parts data sets are published in.
+enum class Split : std::uint8_t { train, test };
+
 /// Labelled images kept as bytes: input uint8 (channels, rows, columns), target a class number as int64. Copies share
 /// the memory.
 class WEFT_API ImageDataset : public Dataset {

@@ -10,6 +10,7 @@
 
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/data/epoch_order.h>
 
 namespace weft {
@@ -103,6 +104,7 @@ void DataLoader::Core::begin_run() {
   };
   decode = std::make_shared<const Prefetcher::Decode>(
       [this, epoch = position.epoch, examples_of](std::int64_t batch, FunctionRef<bool()> stop) {
+        const TraceSpan span("decode batch", "data", batch, "batch");
         Decoded decoded;
         DecodeFailure failed;
         try {

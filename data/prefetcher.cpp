@@ -7,6 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include <weft/core/trace.h>
+
 namespace weft {
 
 Prefetcher::Prefetcher(int workers, int capacity, LoaderCounters& counters)
@@ -63,6 +65,7 @@ Decoded Prefetcher::take() {
   std::unique_lock lock(mutex_);
   Place& place = ring_[static_cast<std::size_t>(next_take_ % capacity_)];
   if (!place.filled) {
+    const TraceSpan span("wait for batch", "data", next_take_, "batch");
     const auto begin = LoaderClock::now();
     taken_next_is_ready_.wait(lock, [&] { return place.filled; });
     add_since(counters_.consumer_wait, begin);
