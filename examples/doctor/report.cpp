@@ -161,10 +161,10 @@ std::string run_time_library(const std::vector<const char*>& names, const char* 
 }
 
 Json libraries_section() {
-  return {{"zlib", std::string(zlibVersion()) + ", built with " + zlib_version},
+  return {{"zlib", std::string(zlibVersion()) + ", built with " + built_with_zlib},
           {"libcurl", downloads ? run_time_library({"libcurl.so.4", "libcurl-gnutls.so.4"}, "curl_version")
                                 : "no: weft was built without curl/curl.h"},
-          {"Eigen", std::string("used to build: ") + eigen_version}};
+          {"Eigen", std::string("used to build: ") + built_with_eigen}};
 }
 
 }  // namespace
