@@ -1,0 +1,58 @@
+#pragma once
+// The training loop of train_mnist.
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include <weft/weft.h>
+
+#include "options.h"
+#include "progress.h"
+#include "report.h"
+
+/// inputs -> hidden... -> classes with ReLU between, dropout before every layer where p > 0. PyTorch's initialisation.
+std::shared_ptr<weft::nn::Sequential> make_mlp(std::int64_t inputs, const std::vector<std::int64_t>& hidden,
+                                               std::int64_t classes, double dropout);
+
+class Trainer {
+ public:
+  Trainer(const Options& options, weft::Device device, const weft::ImageDataset& train, const weft::ImageDataset& test);
+
+  /// Trains what is left of the epochs. False when `stop` asked for an end: the state is saved, if there is a folder.
+  bool run(const std::function<bool()>& stop);
+
+  const std::vector<EpochFigures>& epochs() const { return figures_; }
+  std::int64_t parameters() const { return model_->num_parameters(); }
+  /// The class of every test digit, as the network sees it now.
+  std::vector<std::int64_t> predict_test();
+
+ private:
+  struct Running {  // sums over the examples of the current epoch
+    double loss = 0, hits = 0, examples = 0, seconds = 0;
+  };
+
+  bool run_epoch(weft::DataLoader::Epoch batches, const std::function<bool()>& stop);
+  void train_on(const weft::Batch& batch);
+  void finish_epoch();
+  void show_progress(std::int64_t step);
+  void save(const weft::LoaderState& position);
+  bool resume();
+
+  const Options& options_;
+  weft::Device device_;
+  weft::ImageDataset test_;
+  std::shared_ptr<weft::nn::Sequential> model_;
+  weft::DataLoader loader_;
+  weft::DataLoader test_loader_;
+  weft::nn::SGD optimizer_;
+  weft::nn::WarmupCosine schedule_;
+  std::unique_ptr<weft::nn::CheckpointFolder> folder_;
+  weft::nn::Identity identity_;
+  Progress progress_;
+
+  int epoch_ = 0;
+  bool mid_epoch_ = false;  // resumed inside an epoch
+  Running running_;
+  std::vector<EpochFigures> figures_;
+};
