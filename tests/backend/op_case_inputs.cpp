@@ -53,7 +53,7 @@ std::vector<double> make_values(const OpCase& row, std::size_t input, const Shap
     } else if (numbers == Numbers::small_integers) {
       v = static_cast<double>(r % 5) - 2;
     } else if (spec.domain == Domain::distinct) {
-      // steps of 1/4 in shuffled order, each input shifted by 1/16: no ties within or between inputs
+      // steps of 1/4 in shuffled order, shifted by 1/16 per input: no ties within, between, or with integers
       const std::uint64_t stride = count % 2 == 0 ? count / 2 + (count / 2 % 2 == 0 ? 1 : 2) : (count + 1) / 2;
       std::uint64_t a = stride, b = count;
       while (b != 0) {
@@ -62,7 +62,7 @@ std::vector<double> make_values(const OpCase& row, std::size_t input, const Shap
         b = rest;
       }
       const std::uint64_t place = a == 1 ? i * stride % count : (count - 1 - i);
-      v = (static_cast<double>(place) - static_cast<double>(count) / 2) / 4 + static_cast<double>(input) / 16;
+      v = (static_cast<double>(place) - static_cast<double>(count) / 2) / 4 + static_cast<double>(input + 1) / 16;
     } else {
       v = draw(spec.domain, r);
     }
