@@ -34,7 +34,7 @@ configure() {  # preset, options
 build() {  # preset, targets
   local preset=$1
   shift
-  cmake --build "build/$preset" -j "$JOBS" ${1:+--target "$@"}
+  cmake --build "build/$preset" -j "$JOBS" ${1:+--target "$@"} -- -k 0
 }
 
 count() { echo "$*" >> "$LOGS/$stage.counts"; }  # passed failed skipped
@@ -47,7 +47,7 @@ skip() {  # what, why
 check() {  # name, command: one check that is no ctest test
   local name=$1
   shift
-  if "$@"; then count 1 0 0; else count 0 1 0 && echo "FAILED  $name" | tee -a "$LOGS/$stage.failures" && return 1; fi
+  if "$@"; then count 1 0 0; else count 0 1 0 && echo "FAILED  $name" >> "$LOGS/$stage.failures" && return 1; fi
 }
 
 tests() {  # preset, ctest options: runs and counts
@@ -64,13 +64,13 @@ tests() {  # preset, ctest options: runs and counts
   return $code
 }
 
-sources() { git ls-files '*.h' '*.cpp' '*.inc' '*.cu' '*.cuh' '*.h.in'; }
+sources() { find core backends tensor autograd nn data examples tests weft.h -regex '.*\.\(h\|cpp\|inc\|cu\|cuh\)'; }
 
 # ---- the stages
 
 stage_format() {
   if ! clang-format --version | grep -q ' 14\.'; then skip clang-format "this is not version 14"; return; fi
-  check clang-format xargs clang-format --dry-run -Werror <<< "$(sources | grep -v '\.in$')"
+  check clang-format xargs clang-format --dry-run -Werror <<< "$(sources)"
 }
 
 stage_gcc() {
@@ -124,7 +124,7 @@ stage_asan() { configure asan && build asan && tests asan; }
 stage_tsan() { configure tsan && build tsan weft_threads_tests && tests tsan; }
 
 stage_tidy() {
-  [ -e build/clang/compile_commands.json ] || configure clang || return 1
+  configure clang || return 1
   local base=${WEFT_TIDY_BASE:-HEAD~1} changed
   if ! git rev-parse -q --verify "$base^{commit}" > /dev/null; then skip clang-tidy "no commit $base to compare with"; return; fi
   # Only files that are compiled here; headers are seen through them.
