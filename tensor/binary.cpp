@@ -1,5 +1,6 @@
 #include <weft/core/error.h>
 #include <weft/core/op_kinds.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -52,6 +53,7 @@ Tensor with_number(BinaryOp op, const Tensor& x, backends::Number number, bool n
 }  // namespace
 
 Tensor binary(BinaryOp op, const Operand& a, const Operand& b, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   if (!a.is_number() && !b.is_number()) return tensor_and_tensor(op, a.tensor(), b.tensor(), name, at);
   if (!a.is_number()) return with_number(op, a.tensor(), b.number(), false, name, at);
   if (!b.is_number()) return with_number(op, b.tensor(), a.number(), true, name, at);

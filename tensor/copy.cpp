@@ -2,6 +2,7 @@
 
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -9,6 +10,7 @@
 namespace weft::ops {
 
 Tensor clone(const Tensor& x, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(x, name, "x", at);
   const backends::TensorView& in = x.impl()->view;
   backends::Backend& backend = begin(x, name, at);
@@ -25,6 +27,7 @@ Tensor contiguous(const Tensor& x, const char* name, CallSite at) {
 }
 
 Tensor cast(const Tensor& x, DType dtype, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(x, name, "x", at);
   backends::Backend& backend = begin(x, name, at);
   Tensor out = make_like(backend, x, x.impl()->view.shape, dtype, name, at);
@@ -32,16 +35,8 @@ Tensor cast(const Tensor& x, DType dtype, const char* name, CallSite at) {
   return out;
 }
 
-namespace {
-
-// serial and cpu keep their tensors in memory the host can read: no detour through a staging buffer.
-bool in_host_memory(Device device) noexcept {
-  return device.kind == BackendKind::serial || device.kind == BackendKind::cpu;
-}
-
-}  // namespace
-
 Tensor to_device(const Tensor& x, Device device, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(x, name, "x", at);
   const Device from = x.impl()->storage->device;
   if (from == device) return clone(x, name, at);
@@ -65,6 +60,7 @@ Tensor to_device(const Tensor& x, Device device, const char* name, CallSite at) 
 }
 
 Tensor cat(std::span<const Tensor> tensors, int axis, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   if (tensors.empty()) {
     throw ValueError(ErrorCode::value_invalid, name, "the list of tensors is empty", at);
   }

@@ -7,6 +7,7 @@
 
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/by_type.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
@@ -18,6 +19,7 @@ namespace {
 using backends::Number;
 
 Tensor filled(const Shape& shape, Number value, TensorOptions options, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   Tensor out = ops::make_on(options.device, shape, options.dtype, name, at);
   if (ops::has_elements(out)) ops::begin(out, name, at).fill(view_of(out), value);
   return out;
@@ -26,6 +28,7 @@ Tensor filled(const Shape& shape, Number value, TensorOptions options, const cha
 // Host values of T into a new tensor; host is row-major and has the shape's element count.
 template <class T>
 Tensor copied(const T* host, const Shape& shape, Device device, const char* name, CallSite at) {
+  const TraceSpan span(name, "host copy");
   Tensor out = ops::make_on(device, shape, dtype_of<T>, name, at);
   if (!ops::has_elements(out)) return out;
   if (host == nullptr) {

@@ -1,6 +1,7 @@
 #include <weft/core/dtype_support.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -43,6 +44,7 @@ TensorView index_over(const Tensor& index, int axis, const Shape& shape) {
 }  // namespace
 
 Tensor index_select(const Tensor& x, int axis, const Tensor& index, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_indexing(x, index, name, at);
   const TensorView& from = x.impl()->view;
   const int place = normalize_axis(axis, from.rank(), name, at);
@@ -56,6 +58,7 @@ Tensor index_select(const Tensor& x, int axis, const Tensor& index, const char* 
 }
 
 Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_indexing(x, index, name, at);
   check_defined(source, name, "source", at);
   check_same_device(x, source, name, at, "x", "source");

@@ -2,6 +2,7 @@
 
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -64,6 +65,7 @@ void bump_version(const Tensor& target) noexcept {
 }
 
 void fill(const Tensor& target, backends::Number value, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(target, name, "the target", at);
   check_writable(target, name, at);
   if (!has_elements(target)) return;
@@ -72,6 +74,7 @@ void fill(const Tensor& target, backends::Number value, const char* name, CallSi
 }
 
 void copy_into(const Tensor& target, const Tensor& source, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(target, name, "the target", at);
   check_defined(source, name, "source", at);
   check_writable(target, name, at);
@@ -85,6 +88,7 @@ void copy_into(const Tensor& target, const Tensor& source, const char* name, Cal
 }
 
 void binary_into(BinaryOp op, const Tensor& target, const Operand& other, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(target, name, "the target", at);
   check_writable(target, name, at);
   check_supported(op, target.impl()->view.dtype, name, at);

@@ -1,6 +1,7 @@
 #include <weft/core/dtype_support.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -70,6 +71,7 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, con
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_linear(x, weight, bias, name, at);
   Shape shape = x.impl()->view.shape;
   const std::int64_t features = weight.impl()->view.shape[1], outputs = weight.impl()->view.shape[0];
@@ -95,6 +97,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const c
 
 LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, bool want_dx, bool want_dweight,
                             bool want_dbias, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_linear(x, weight, {}, name, at);
   check_defined(dy, name, "dy", at);
   check_same_device(x, dy, name, at, "x", "dy");

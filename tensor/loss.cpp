@@ -2,6 +2,7 @@
 
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -9,6 +10,7 @@
 namespace weft::ops {
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Tensor* dlogits, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(logits, name, "logits", at);
   check_defined(labels, name, "labels", at);
   check_same_device(logits, labels, name, at, "logits", "labels");

@@ -16,6 +16,11 @@ Tensor make_like(backends::Backend& active, const Tensor& like, const Shape& sha
 /// The same on a device no tensor stands for yet: begin() and make_like() in one.
 Tensor make_on(Device device, const Shape& shape, DType dtype, const char* name, CallSite at);
 
+/// serial and cpu keep their tensors in memory the host can read: no detour through a staging buffer.
+inline bool in_host_memory(Device device) noexcept {
+  return device.kind == BackendKind::serial || device.kind == BackendKind::cpu;
+}
+
 inline bool has_elements(const Tensor& x) noexcept { return x.impl()->view.numel() != 0; }
 
 /// The view repeated to `shape`, which it can be broadcast to: stride 0 on the axes that repeat.

@@ -1,6 +1,7 @@
 #include <weft/core/dtype_support.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -81,6 +82,7 @@ bool fold_batch(TensorView& a, TensorView& b, TensorView& out) {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_operands(a, b, name, at);
   const bool row = a.impl()->view.rank() == 1, column = b.impl()->view.rank() == 1;
   TensorView left = as_matrix(view_of(a), true), right = as_matrix(view_of(b), false);

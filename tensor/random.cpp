@@ -1,5 +1,6 @@
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -7,6 +8,7 @@
 namespace weft::ops {
 
 Tensor dropout(const Tensor& x, double p, const backends::RandomKey& key, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(x, name, "x", at);
   check_floating(x, "x", name, at);
   if (!(p >= 0 && p <= 1)) {
@@ -25,6 +27,7 @@ Tensor dropout(const Tensor& x, double p, const backends::RandomKey& key, const 
 
 Tensor random(RandomKind kind, const Shape& shape, TensorOptions options, const backends::RandomKey& key,
               const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   const bool bits = kind == RandomKind::bits;
   if (bits ? !is_integer(options.dtype) : !is_floating(options.dtype)) {
     throw DTypeError(ErrorCode::dtype_unsupported, name,

@@ -1,6 +1,7 @@
 #include <weft/core/dtype_support.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -47,6 +48,7 @@ void fill_identity(ReduceOp op, backends::Backend& backend, const Tensor& out, c
 }  // namespace
 
 Tensor reduce(ReduceOp op, const Tensor& x, const Axes& axes, bool keepdim, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(x, name, "x", at);
   const backends::TensorView& in = x.impl()->view;
   check_supported(op, in.dtype, name, at);
@@ -71,6 +73,7 @@ Tensor reduce(ReduceOp op, const Tensor& x, const Axes& axes, bool keepdim, cons
 }
 
 Tensor arg_reduce(ArgReduceOp op, const Tensor& x, int axis, bool keepdim, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(x, name, "x", at);
   backends::TensorView in = view_of(x);
   if (in.rank() == 0 && (axis == 0 || axis == -1)) {  // the only element is the first: one axis of extent 1

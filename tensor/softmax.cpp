@@ -1,5 +1,6 @@
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -7,6 +8,7 @@
 namespace weft::ops {
 
 Tensor softmax(bool log, const Tensor& x, int axis, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(x, name, "x", at);
   check_floating(x, "x", name, at);
   const backends::TensorView& in = x.impl()->view;
@@ -18,6 +20,7 @@ Tensor softmax(bool log, const Tensor& x, int axis, const char* name, CallSite a
 }
 
 Tensor softmax_backward(bool log, const Tensor& dy, const Tensor& y, int axis, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(dy, name, "dy", at);
   check_defined(y, name, "y", at);
   check_same_device(dy, y, name, at, "dy", "y");

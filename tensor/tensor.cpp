@@ -4,6 +4,7 @@
 
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -86,6 +87,7 @@ namespace {
 
 // Copies the elements in row-major order to host memory that has room for them.
 void copy_to_host(const Tensor& x, void* host, const char* name, CallSite at) {
+  const TraceSpan span(name, "host copy");
   const Tensor dense = ops::contiguous(x, name, at);
   if (!ops::has_elements(dense)) return;
   const backends::TensorView view = view_of(dense);
@@ -102,6 +104,7 @@ void check_one_element(const TensorImpl& impl, CallSite at) {
 
 template <class T>
 T read_one(const Tensor& x, CallSite at) {
+  const TraceSpan span("item", "host copy");
   const TensorImpl& impl = *x.impl();
   if constexpr (std::is_same_v<T, bool>) {
     std::uint8_t byte = 0;
@@ -201,6 +204,7 @@ void Tensor::copy_from(const T* host, CallSite at) {
     throw ValueError(ErrorCode::value_invalid, "copy_from",
                      message("host is null, but ", impl.view.numel(), " elements are to be copied"), at);
   }
+  const TraceSpan span("copy_from", "host copy");
   const std::size_t bytes = static_cast<std::size_t>(impl.view.numel()) * sizeof(T);
   backends::Backend& backend = ops::begin(*this, "copy_from", at);
   if (impl.view.is_contiguous()) {

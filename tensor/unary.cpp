@@ -1,4 +1,5 @@
 #include <weft/core/op_kinds.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -6,6 +7,7 @@
 namespace weft::ops {
 
 Tensor unary(UnaryOp op, const Tensor& x, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(x, name, "x", at);
   const backends::TensorView& in = x.impl()->view;
   check_supported(op, in.dtype, name, at);

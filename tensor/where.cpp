@@ -1,5 +1,6 @@
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -7,6 +8,7 @@
 namespace weft::ops {
 
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
   check_defined(condition, name, "condition", at);
   const backends::TensorView& chooser = condition.impl()->view;
   if (chooser.dtype != DType::boolean) {
