@@ -13,11 +13,17 @@
 #include <weft/core/error.h>
 #include <weft/core/shape.h>
 #include <weft/core/thread_pool.h>
+#include <weft/core/trace.h>
 #include <weft/core/version.h>
 #include <weft/data/dataset.h>
+#include <weft/data/download.h>
+#include <weft/data/find_mnist.h>
 #include <weft/data/idx.h>
 #include <weft/data/loader.h>
+#include <weft/data/mnist.h>
+#include <weft/data/synthetic_digits.h>
 #include <weft/nn/activations.h>
+#include <weft/nn/checkpoint.h>
 #include <weft/nn/dropout.h>
 #include <weft/nn/flatten.h>
 #include <weft/nn/init.h>
@@ -30,4 +36,5 @@
 #include <weft/nn/state_dict.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/generator.h>
+#include <weft/tensor/safetensors.h>
 #include <weft/tensor/tensor.h>

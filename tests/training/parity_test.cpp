@@ -33,7 +33,7 @@ struct Data {
 
 /// Digits in float32, batch by batch; the classes can be told apart, so the losses really fall.
 std::vector<Data> batches(DType dtype) {
-  const ImageDataset digits = synthetic_digits({.count = steps * batch, .seed = 3});
+  const ImageDataset digits = synthetic_digits(Split::train, steps * batch, 3);
   DataLoader loader(digits, {.batch_size = batch, .shuffle = true, .workers = 0, .seed = 3, .dtype = dtype});
   std::vector<Data> all;
   for (const Batch& b : loader.epoch(0)) all.push_back({b.inputs.flatten(1), b.targets});
@@ -99,7 +99,7 @@ TEST(TrainingParity, Float32StepsFromEqualWeightsAgreeTo1e5) {
 }
 
 TEST(TrainingParity, CpuWeightsAreTheSameBytesForAnyThreadsAndWorkers) {
-  const ImageDataset digits = synthetic_digits({.count = 2000, .seed = 4});
+  const ImageDataset digits = synthetic_digits(Split::train, 2000, 4);
   const int before = num_threads();
   std::vector<std::vector<float>> reference;
   for (const auto& [threads, workers] : {std::pair{1, 0}, {2, 1}, {3, 2}, {8, 3}, {2, 8}}) {
