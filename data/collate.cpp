@@ -71,8 +71,8 @@ Collator::Collator(const Dataset& dataset, const ExampleLayout& layout, const Lo
 Collator::Work Collator::begin(std::span<const std::int64_t> indices, std::int64_t epoch) const {
   const auto n = static_cast<std::int64_t>(indices.size());
   Work work;
-  work.batch.inputs = empty(with_batch_axis(n, layout_.input), {host_, dtype_});
-  work.batch.targets = empty(with_batch_axis(n, layout_.target), {host_, layout_.target_dtype});
+  work.batch.inputs = empty(with_batch_axis(n, layout_.input), {host_, dtype_}, {});
+  work.batch.targets = empty(with_batch_axis(n, layout_.target), {host_, layout_.target_dtype}, {});
   work.batch.indices.assign(indices.begin(), indices.end());
   work.batch.epoch = epoch;
   work.inputs = bytes_of(work.batch.inputs);
