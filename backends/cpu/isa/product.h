@@ -30,6 +30,7 @@ struct ProductKernels {
   int64_t panel_columns;  ///< columns of a packed panel of B; tile borders in j are multiples of it
   int64_t panel_rows;     ///< rows of a micro-kernel: what a tile's height is best a multiple of
   size_t item;            ///< bytes of a working element (4 or 8)
+  size_t stored;          ///< bytes of an element of A, B and C (2, 4 or 8)
 
   /// Packs columns [j0, j1) of B, all of its depth, to where pack and tile agree; j0 a multiple of panel_columns.
   /// `packed` is the start of the whole packed matrix: depth * (columns rounded up to panel_columns) working elements,
