@@ -13,16 +13,16 @@
 #include <weft/core/error.h>
 #include <weft/core/message.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WEFT_KEEP_BLOCKS 0
-#endif
-#endif
 #if defined(__SANITIZE_ADDRESS__)
-#define WEFT_KEEP_BLOCKS 0
+#define WEFT_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define WEFT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEFT_ASAN 1
+#elif __has_feature(thread_sanitizer)
+#define WEFT_TSAN 1
 #endif
-#ifndef WEFT_KEEP_BLOCKS
-#define WEFT_KEEP_BLOCKS 1
 #endif
 
 namespace weft {
@@ -32,7 +32,17 @@ constexpr std::size_t unit = 64;
 constexpr std::size_t largest_units = host_largest_cached / unit;
 constexpr int class_count = 8 + 4 * (static_cast<int>(std::bit_width(largest_units)) - 4);
 constexpr int shard_count = 8;
-constexpr std::size_t largest = std::size_t{1} << 62;  // so that rounding up never overflows
+#if defined(WEFT_ASAN)
+constexpr bool keeps_blocks = false;
+#else
+constexpr bool keeps_blocks = true;
+#endif
+// No processor's address space has more; a sanitizer ends the program when it is asked for more than 2^40.
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+constexpr std::size_t largest = std::size_t{1} << 39;
+#else
+constexpr std::size_t largest = std::size_t{1} << 52;
+#endif
 
 struct SizeClass {
   int index;
@@ -173,7 +183,7 @@ void* host_allocate(std::size_t bytes, const char* op, CallSite at) {
   Cache& c = cache();
   const std::size_t size = host_block_size(bytes);
   void* p = nullptr;
-  if (WEFT_KEEP_BLOCKS != 0 && bytes <= host_largest_cached) p = take_kept(c, size_class(bytes));
+  if (keeps_blocks && bytes <= host_largest_cached) p = take_kept(c, size_class(bytes));
   if (p == nullptr && bytes < largest) {
     p = take_from_system(c, size);
     if (p == nullptr) {
@@ -200,7 +210,7 @@ void host_free(void* p, std::size_t bytes) noexcept {
   Cache& c = cache();
   c.live.fetch_sub(bytes, std::memory_order_relaxed);
   const std::size_t size = host_block_size(bytes);
-  if (WEFT_KEEP_BLOCKS == 0 || bytes > host_largest_cached) return give_back(c, p, size);
+  if (!keeps_blocks || bytes > host_largest_cached) return give_back(c, p, size);
   // Sizes that changed for good (another batch size) must not pile up: beyond what was ever live at once, big blocks
   // go.
   constexpr std::size_t big = std::size_t{1} << 20;

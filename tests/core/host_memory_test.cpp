@@ -18,20 +18,12 @@
 
 #include <weft/core/error.h>
 
+#include "core/sanitizers.h"
+
 namespace weft {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool keeps_blocks = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool keeps_blocks = false;
-#else
-constexpr bool keeps_blocks = true;
-#endif
-#else
-constexpr bool keeps_blocks = true;
-#endif
+constexpr bool keeps_blocks = !testing::under_asan;
 
 TEST(HostMemory, BlocksAreAlignedAndApart) {
   std::vector<std::pair<unsigned char*, std::size_t>> blocks;
@@ -193,9 +185,7 @@ TEST(HostMemory, RefusesTheImpossibleAndNamesTheBytes) {
 }
 
 TEST(HostMemory, KeptBlocksAreGivenBackBeforeFailing) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "a sanitizer's address space cannot be limited";
-#endif
+  if (testing::under_asan || testing::under_tsan) GTEST_SKIP() << "a sanitizer's address space cannot be limited";
   const pid_t child = fork();
   if (child == 0) {
     host_release_cached();

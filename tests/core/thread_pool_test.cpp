@@ -24,22 +24,13 @@
 #include <weft/core/error.h>
 #include <weft/core/subnormals.h>
 
+#include "core/sanitizers.h"
+
 namespace weft {
 namespace {
 
 using std::int64_t;
-
-#if defined(__SANITIZE_THREAD__)
-constexpr bool under_tsan = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-constexpr bool under_tsan = true;
-#else
-constexpr bool under_tsan = false;
-#endif
-#else
-constexpr bool under_tsan = false;
-#endif
+using testing::under_tsan;
 
 class ThreadPool : public ::testing::Test {
  protected:
