@@ -35,9 +35,9 @@ namespace weft {
 
 /// What one example looks like; a batch has one more axis in front.
 struct ExampleLayout {
-  Shape input;  ///< e.g. (1, 28, 28) for an image: channels, rows, columns
+  Shape input = {};  ///< e.g. (1, 28, 28) for an image: channels, rows, columns
   DType input_dtype = DType::float32;
-  Shape target;  ///< rank 0 for a class label
+  Shape target = {};  ///< rank 0 for a class label
   DType target_dtype = DType::int64;
 };
 

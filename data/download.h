@@ -25,7 +25,7 @@ struct DownloadProgress {
 struct DownloadOptions {
   /// Called on the downloading thread, a few times a second and at the end of each file. Returning false stops with
   /// IoError (io_network); what it throws passes through. What was received is kept for a resume either way.
-  std::function<bool(const DownloadProgress&)> progress;
+  std::function<bool(const DownloadProgress&)> progress = {};
   bool resume = true;      ///< go on with NAME.part; false begins again
   bool https_only = true;  ///< refuse http:// URLs and redirects to them
   int max_redirects = 5;

@@ -13,12 +13,12 @@ namespace weft {
 
 struct FindMnistOptions {
   /// A folder with the four files; "synthetic" for synthetic_digits(); empty: look for it.
-  std::string folder;
+  std::string folder = {};
   bool download = true;    ///< fetch it into the cache when it is nowhere
   std::uint64_t seed = 0;  ///< of the synthetic digits
   bool verify = false;     ///< as MnistOptions::verify
-  DownloadOptions downloading;
-  std::vector<std::string> mirrors;  ///< empty: mnist_mirrors()
+  DownloadOptions downloading = {};
+  std::vector<std::string> mirrors = {};  ///< empty: mnist_mirrors()
 };
 
 struct FoundMnist {

@@ -16,7 +16,7 @@ struct MnistOptions {
   /// Also compare the pictures with the published SHA-256 (a quarter of a second for the training set). Files that are
   /// neither MNIST's nor Fashion-MNIST's are then refused.
   bool verify = false;
-  IdxOptions idx;
+  IdxOptions idx = {};
 };
 
 /// Reads {train,t10k}-images-idx3-ubyte and -labels-idx1-ubyte, each with or without .gz (plain first), from `folder`.
