@@ -38,11 +38,11 @@ struct Training {
 
 /// What a program remembers beside them.
 struct Progress {
-  std::int64_t step = 0;                                       ///< part of the file's name in a folder
-  std::vector<std::pair<std::string, std::int64_t>> counters;  ///< epoch, batch, ...
+  std::int64_t step = 0;                                            ///< part of the file's name in a folder
+  std::vector<std::pair<std::string, std::int64_t>> counters = {};  ///< epoch, batch, ...
   /// What must be the same when the run goes on: {{"dataset", its hash}}. Compared by load.
-  std::vector<std::pair<std::string, std::string>> identity;
-  std::vector<std::pair<std::string, std::string>> notes;  ///< anything, UTF-8
+  std::vector<std::pair<std::string, std::string>> identity = {};
+  std::vector<std::pair<std::string, std::string>> notes = {};  ///< anything, UTF-8
 
   /// The counter or note of that name, or the fallback.
   WEFT_API std::int64_t counter(std::string_view name, std::int64_t fallback = 0) const;

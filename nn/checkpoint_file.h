@@ -28,8 +28,11 @@ struct CheckpointContents {
   Progress progress;
 };
 
+/// Where the tensors of a file should be read to: the device of the first parameter.
+Device device_of(const Training& training);
+
 /// Throws IoError: unreadable, damaged, or no checkpoint of weft.
-CheckpointContents read_checkpoint(const std::string& path, CallSite at);
+CheckpointContents read_checkpoint(const std::string& path, Device device, CallSite at);
 
 /// Restores what `training` names, or throws StateError that lists everything that does not fit.
 void restore(const CheckpointContents& contents, const Training& training, const Identity& identity, CallSite at);

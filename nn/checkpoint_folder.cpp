@@ -167,7 +167,7 @@ std::optional<LoadedCheckpoint> CheckpointFolder::load_latest(const Training& tr
   for (auto file = files.rbegin(); file != files.rend(); ++file) {
     CheckpointContents contents;
     try {
-      contents = read_checkpoint(file->path, at);
+      contents = read_checkpoint(file->path, device_of(training), at);
     } catch (const IoError& error) {
       loaded.skipped.push_back(error.what());
       damaged.push_back(file->path);

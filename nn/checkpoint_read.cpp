@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <charconv>
-#include <map>
 
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -98,8 +97,16 @@ std::string Progress::note(std::string_view name, std::string_view fallback) con
   return std::string(fallback);
 }
 
-CheckpointContents read_checkpoint(const std::string& path, CallSite at) {
-  const SafetensorsFile file = load_safetensors(path, cpu(), at);
+Device device_of(const Training& training) {
+  if (training.model != nullptr) {
+    const std::vector<Tensor> parameters = training.model->parameters();
+    if (!parameters.empty()) return parameters[0].device();
+  }
+  return training.optimizer != nullptr ? training.optimizer->parameters()[0].device() : cpu();
+}
+
+CheckpointContents read_checkpoint(const std::string& path, Device device, CallSite at) {
+  const Safetensors file = load_safetensors(path, device, at);
   const Reader reader(path, file.metadata, at);
   const std::string* version = reader.find(field::format);
   if (version == nullptr) reader.fail("is a safetensors file but not a checkpoint of weft");
@@ -119,9 +126,9 @@ CheckpointContents read_checkpoint(const std::string& path, CallSite at) {
   if (has("optimizer")) contents.optimizer = read_optimizer(reader);
   for (const auto& [name, tensor] : file.tensors) {
     if (starts_with(name, field::model)) {
-      contents.model.emplace_back(name.substr(std::string_view(field::model).size()), tensor);
+      contents.model.push_back({name.substr(std::string_view(field::model).size()), tensor});
     } else if (starts_with(name, field::optimizer_tensor) && contents.optimizer) {
-      contents.optimizer->tensors.emplace_back(name.substr(std::string_view(field::optimizer_tensor).size()), tensor);
+      contents.optimizer->tensors.push_back({name.substr(std::string_view(field::optimizer_tensor).size()), tensor});
     } else {
       reader.fail(message("the tensor \"", name, "\" belongs to no part of a checkpoint"));
     }
@@ -158,12 +165,14 @@ void restore(const CheckpointContents& contents, const Training& training, const
     return wanted && present;
   };
   for (const auto& [name, value] : identity) {
-    const auto& saved = contents.progress.identity;
-    const auto found = std::find_if(saved.begin(), saved.end(), [&](const auto& entry) { return entry.first == name; });
-    if (found == saved.end()) {
+    const std::string* saved = nullptr;
+    for (const auto& [other, text] : contents.progress.identity) {
+      if (other == name) saved = &text;
+    }
+    if (saved == nullptr) {
       problems.push_back(message(name, ": \"", value, "\" expected, not in the checkpoint"));
-    } else if (found->second != value) {
-      problems.push_back(message(name, ": \"", value, "\" expected, the checkpoint has \"", found->second, '"'));
+    } else if (*saved != value) {
+      problems.push_back(message(name, ": \"", value, "\" expected, the checkpoint has \"", *saved, '"'));
     }
   }
   StateDict own;
@@ -193,7 +202,7 @@ void restore(const CheckpointContents& contents, const Training& training, const
 }
 
 Progress load_checkpoint(const std::string& path, const Training& training, const Identity& identity, CallSite at) {
-  CheckpointContents contents = read_checkpoint(path, at);
+  CheckpointContents contents = read_checkpoint(path, device_of(training), at);
   restore(contents, training, identity, at);
   return std::move(contents.progress);
 }

@@ -42,11 +42,11 @@ void save_checkpoint(const std::string& path, const Training& training, const Pr
       message(training.model != nullptr ? "model " : "", training.optimizer != nullptr ? "optimizer " : "",
               training.schedule != nullptr ? "schedule " : "", training.generator != nullptr ? "generator " : ""));
   if (training.model != nullptr) {
-    for (const auto& [name, tensor] : training.model->state_dict()) tensors.emplace_back(field::model + name, tensor);
+    for (const auto& [name, tensor] : training.model->state_dict()) tensors.push_back({field::model + name, tensor});
   }
   if (training.optimizer != nullptr) {
     const OptimizerState state = training.optimizer->state_dict();
-    for (const auto& [name, tensor] : state.tensors) tensors.emplace_back(field::optimizer_tensor + name, tensor);
+    for (const auto& [name, tensor] : state.tensors) tensors.push_back({field::optimizer_tensor + name, tensor});
     put(fields, field::optimizer_type, state.type);
     put(fields, field::optimizer_lr, message(state.lr));
     std::string steps;

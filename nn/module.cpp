@@ -21,10 +21,10 @@ void Module::check_name(std::string_view name, const char* what, CallSite at) co
   };
   if (name.empty() || name.find('.') != std::string_view::npos) refuse("must not be empty or hold a dot");
   for (const auto& entry : parameters_) {
-    if (entry.first == name) refuse("is taken by a parameter");
+    if (entry.name == name) refuse("is taken by a parameter");
   }
   for (const auto& entry : buffers_) {
-    if (entry.first == name) refuse("is taken by a buffer");
+    if (entry.name == name) refuse("is taken by a buffer");
   }
   for (const auto& entry : children_) {
     if (entry.first == name) refuse("is taken by a module");
@@ -34,9 +34,9 @@ void Module::check_name(std::string_view name, const char* what, CallSite at) co
 Tensor Module::register_parameter(std::string_view name, const Tensor& parameter, CallSite at) {
   check_name(name, "register_parameter", at);
   if (!parameter.defined()) return parameter;
-  parameters_.emplace_back(name, parameter);
+  parameters_.push_back({std::string(name), parameter});
   try {
-    parameters_.back().second.requires_grad_(true, at);
+    parameters_.back().tensor.requires_grad_(true, at);
   } catch (...) {
     parameters_.pop_back();
     throw;
@@ -46,7 +46,7 @@ Tensor Module::register_parameter(std::string_view name, const Tensor& parameter
 
 Tensor Module::register_buffer(std::string_view name, const Tensor& buffer, CallSite at) {
   check_name(name, "register_buffer", at);
-  if (buffer.defined()) buffers_.emplace_back(name, buffer);
+  if (buffer.defined()) buffers_.push_back({std::string(name), buffer});
   return buffer;
 }
 
@@ -71,7 +71,7 @@ StateDict Module::named_parameters() const {
   std::unordered_set<const void*> seen;
   for (const auto& [path, module] : named_modules()) {
     for (const auto& [name, tensor] : module->parameters_) {
-      if (seen.insert(tensor.impl()).second) found.emplace_back(join(path, name), tensor);
+      if (seen.insert(tensor.impl()).second) found.push_back({join(path, name), tensor});
     }
   }
   return found;
@@ -82,7 +82,7 @@ StateDict Module::named_buffers() const {
   std::unordered_set<const void*> seen;
   for (const auto& [path, module] : named_modules()) {
     for (const auto& [name, tensor] : module->buffers_) {
-      if (seen.insert(tensor.impl()).second) found.emplace_back(join(path, name), tensor);
+      if (seen.insert(tensor.impl()).second) found.push_back({join(path, name), tensor});
     }
   }
   return found;
@@ -93,7 +93,7 @@ namespace {
 std::vector<Tensor> tensors_of(StateDict named) {
   std::vector<Tensor> tensors;
   tensors.reserve(named.size());
-  for (auto& entry : named) tensors.push_back(std::move(entry.second));
+  for (auto& entry : named) tensors.push_back(std::move(entry.tensor));
   return tensors;
 }
 

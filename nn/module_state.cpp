@@ -79,8 +79,8 @@ Module& Module::to(Device device, DType dtype, CallSite at) {
 StateDict Module::state_dict() const {
   StateDict state;
   walk(std::string(), *this, [&](const std::string& path, const Module& module) {
-    for (const auto& [name, tensor] : module.parameters_) state.emplace_back(join(path, name), tensor);
-    for (const auto& [name, tensor] : module.buffers_) state.emplace_back(join(path, name), tensor);
+    for (const auto& [name, tensor] : module.parameters_) state.push_back({join(path, name), tensor});
+    for (const auto& [name, tensor] : module.buffers_) state.push_back({join(path, name), tensor});
     return true;
   });
   return state;

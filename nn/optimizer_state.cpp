@@ -23,7 +23,7 @@ OptimizerState Optimizer::state_dict() const {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     state.steps.push_back(slots_[i].steps);
     for (std::size_t s = 0; s < names.size(); ++s) {
-      if (slots_[i].state[s].defined()) state.tensors.emplace_back(state_key(i, names[s]), slots_[i].state[s]);
+      if (slots_[i].state[s].defined()) state.tensors.push_back({state_key(i, names[s]), slots_[i].state[s]});
     }
   }
   return state;
@@ -53,7 +53,7 @@ PendingOptimizer::PendingOptimizer(Optimizer& optimizer, const OptimizerState& s
     if (slots_[i].steps <= 0) continue;
     for (std::size_t s = 0; s < names.size(); ++s) {
       slots_[i].state[s] = empty_like(optimizer.parameters_[i], at);
-      expected.emplace_back(state_key(i, names[s]), slots_[i].state[s]);
+      expected.push_back({state_key(i, names[s]), slots_[i].state[s]});
     }
   }
   for (const std::string& problem : mismatches(expected, state.tensors, true)) tell(problem);

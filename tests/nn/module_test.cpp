@@ -152,7 +152,7 @@ TEST(Module, StateDictRoundTrip) {
   EXPECT_TRUE(weight.is_same(b.fc1->weight));
   EXPECT_GT(weight.version(), version);
   const nn::StateDict left = a.state_dict(), right = b.state_dict();
-  for (std::size_t i = 0; i < left.size(); ++i) EXPECT_TRUE(same_bytes(left[i].second, right[i].second));
+  for (std::size_t i = 0; i < left.size(); ++i) EXPECT_TRUE(same_bytes(left[i].tensor, right[i].tensor));
 }
 
 TEST(Module, StateOfAnotherDeviceIsCopiedOver) {

@@ -170,7 +170,7 @@ TEST(Sgd, StateDictRoundTrip) {
   EXPECT_EQ(state.type, "SGD");
   EXPECT_EQ(state.steps, (std::vector<std::int64_t>{3, 0}));
   ASSERT_EQ(state.tensors.size(), 1u);
-  EXPECT_EQ(state.tensors[0].first, "0.momentum_buffer");
+  EXPECT_EQ(state.tensors[0].name, "0.momentum_buffer");
   two.load_state_dict(state);
   EXPECT_EQ(two.lr(), 0.05);
   {
@@ -180,7 +180,7 @@ TEST(Sgd, StateDictRoundTrip) {
   train(one, a, 2);
   train(two, c, 2);
   EXPECT_TRUE(same_bytes(a, c));
-  EXPECT_FALSE(two.state_dict().tensors[0].second.is_same(one.state_dict().tensors[0].second));
+  EXPECT_FALSE(two.state_dict().tensors[0].tensor.is_same(one.state_dict().tensors[0].tensor));
 }
 
 TEST(Sgd, LoadRefusesWhatDoesNotFitAndListsIt) {
@@ -207,8 +207,8 @@ TEST(Sgd, LoadRefusesWhatDoesNotFitAndListsIt) {
         s.options[2].second = 1;
       },
       {"momentum: 0.9 expected, 0.5 given", "weight_decay: 0 expected, 1 given", "2 places"});
-  refused([](auto& s) { s.tensors[0].second = ones({5}, serial()); }, {"0.momentum_buffer: shape (2,) expected, (5,)"});
-  refused([](auto& s) { s.tensors[0].first = "1.momentum_buffer"; },
+  refused([](auto& s) { s.tensors[0].tensor = ones({5}, serial()); }, {"0.momentum_buffer: shape (2,) expected, (5,)"});
+  refused([](auto& s) { s.tensors[0].name = "1.momentum_buffer"; },
           {"0.momentum_buffer: missing", "1.momentum_buffer: unexpected"});
   refused([](auto& s) { s.steps[1] = 4; }, {"1.momentum_buffer: missing"});
   optimizer.load_state_dict(good);
