@@ -113,7 +113,7 @@ class TensorReader {
     }
     if (expected != nullptr && *expected != crc_text(crc)) {
       source_.refuse(ErrorCode::io_checksum, static_cast<std::uint64_t>(entry.offset),
-                     message("the bytes of tensor \"", entry.name, "\" have the CRC-32C ", crc_text(crc),
+                     message("the bytes of tensor ", in_quotes(entry.name), " have the CRC-32C ", crc_text(crc),
                              ", the header says ", *expected));
     }
     return out;
@@ -129,7 +129,7 @@ class TensorReader {
 
 void check_name(const std::string& name, CallSite at) {
   const auto refuse = [&](const char* why) {
-    throw ValueError(ErrorCode::value_invalid, "save_safetensors", message("the name \"", name, "\" ", why), at);
+    throw ValueError(ErrorCode::value_invalid, "save_safetensors", message("the name ", in_quotes(name), " ", why), at);
   };
   if (name.empty()) refuse("is empty");
   if (name == metadata_name) refuse("is reserved by the format");
@@ -149,8 +149,8 @@ void check_metadata(const SafetensorsMetadata& metadata, CallSite at) {
       why = "is given twice";
     }
     if (why != nullptr) {
-      throw ValueError(ErrorCode::value_invalid, "save_safetensors", message("the metadata key \"", key, "\" ", why),
-                       at);
+      throw ValueError(ErrorCode::value_invalid, "save_safetensors",
+                       message("the metadata key ", in_quotes(key), " ", why), at);
     }
   }
 }
@@ -238,7 +238,8 @@ void save_safetensors(const std::string& path, std::span<const NamedTensor> tens
   for (const NamedTensor& named : tensors) {
     check_name(named.name, at);
     if (!names.insert(named.name).second) {
-      throw ValueError(ErrorCode::value_invalid, op, message("the name \"", named.name, "\" is given twice"), at);
+      throw ValueError(ErrorCode::value_invalid, op, message("the name ", in_quotes(named.name), " is given twice"),
+                       at);
     }
     ops::check_defined(named.tensor, op, named.name.c_str(), at);
   }

@@ -30,13 +30,6 @@ std::optional<DType> dtype_of_text(std::string_view text) {
   return {};
 }
 
-/// A text in an error: quoted, at most 80 bytes, control characters shown as '?'.
-std::string in_quotes(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text.substr(0, 80)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
-  return out + (text.size() > 80 ? "...\"" : "\"");
-}
-
 /// Walks the text and tells how far the reader is.
 class Cursor {
  public:
@@ -137,7 +130,6 @@ class Reader : public nlohmann::json_sax<json> {
         if (!added) {
           refuse(message("the name ", in_quotes(value), " is used twice: here and at byte ", before->second), here);
         }
-        if (tensors_.size() > most_tensors + 1) refuse(message("more than ", most_tensors, " tensors"), here);
         key_ = std::move(value);
         key_at_ = here;
         return true;
@@ -234,6 +226,8 @@ class Reader : public nlohmann::json_sax<json> {
   }
 
   void begin_entry() {
+    if (listing_.entries.size() == most_tensors)
+      refuse(message("there are more than ", most_tensors, " tensors"), key_at_);
     entry_ = {};
     offsets_seen_ = 0;
     fields_seen_ = 0;
@@ -354,6 +348,12 @@ void check_cover(SafetensorsListing& listing, std::uint64_t header_bytes, std::u
 }  // namespace
 
 std::string_view dtype_text(DType dtype) noexcept { return dtype_texts[static_cast<int>(dtype)]; }
+
+std::string in_quotes(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text.substr(0, 80)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+  return out + (text.size() > 80 ? "...\"" : "\"");
+}
 
 void Source::refuse(ErrorCode code, std::uint64_t byte, std::string_view what) const {
   throw IoError(code, op, message(path, ": byte ", byte, ": ", what), at);

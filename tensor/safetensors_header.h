@@ -39,6 +39,9 @@ SafetensorsListing parse_header(std::string_view text, std::uint64_t data_bytes,
 /// multiple of 8 bytes. Names and texts are UTF-8 (see is_utf8).
 std::string write_header(const std::vector<SafetensorsEntry>& entries, const SafetensorsMetadata& metadata);
 
+/// A text in an error: quoted, at most 80 bytes, control characters shown as '?'.
+std::string in_quotes(std::string_view text);
+
 bool is_utf8(std::string_view text) noexcept;
 
 }  // namespace weft::safetensors
