@@ -117,371 +117,362 @@ Index with(Index index, int axis, std::int64_t value) {
   throw StateError(ErrorCode::not_built, op, "the toy has no convolution and no pooling");
 }
 
-class Toy final : public Backend {
- public:
-  DeviceFacts facts() override {
-    DeviceFacts facts;
-    facts.name = "toy";
-    return facts;
-  }
+constexpr std::size_t edge = 64;
+constexpr unsigned char canary = 0xC3;
 
-  // A block: 64 bytes with its size, the bytes asked for (NaN in every float type), 64 bytes.
-  void* allocate(std::size_t bytes) override {
-    ++calls;
-    auto* block = static_cast<unsigned char*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64 + 2 * edge));
-    if (block == nullptr) throw OutOfMemoryError(ErrorCode::out_of_memory, "allocate", "the toy box is full");
-    std::memset(block, canary, edge);
-    std::memcpy(block, &bytes, sizeof bytes);
-    std::memset(block + edge, 0xFF, bytes);
-    std::memset(block + edge + bytes, canary, edge);
-    return block + edge;
+double of_real(UnaryOp op, double x) {
+  switch (op) {
+    case UnaryOp::neg:
+      return -x;
+    case UnaryOp::abs:
+      return std::fabs(x);
+    case UnaryOp::sign:
+      return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x;
+    case UnaryOp::exp:
+      return std::exp(x);
+    case UnaryOp::log:
+      return std::log(x);
+    case UnaryOp::sqrt:
+      return std::sqrt(x);
+    case UnaryOp::tanh:
+      return std::tanh(x);
+    case UnaryOp::sigmoid:
+      return 1 / (1 + std::exp(-x));  // in double no float32 overflows here
+    case UnaryOp::relu:
+      return x <= 0 ? 0 : x;
+    case UnaryOp::logical_not:
+      return x == 0 ? 1 : 0;
   }
-  void free(void* p, std::size_t bytes) noexcept override {
-    if (p == nullptr) return;
-    auto* block = static_cast<unsigned char*>(p) - edge;
-    bool whole_block = std::memcmp(block, &bytes, sizeof bytes) == 0;
-    for (std::size_t i = sizeof bytes; whole_block && i < edge; ++i) whole_block = block[i] == canary;
-    for (std::size_t i = 0; whole_block && i < edge; ++i) whole_block = block[edge + bytes + i] == canary;
-    if (!whole_block) ++broken_canaries;
-    std::free(block);
-  }
-  void copy_in(void* to, const void* host, std::size_t bytes) override { std::memcpy(to, host, bytes); }
-  void copy_out(void* host, const void* from, std::size_t bytes) override { std::memcpy(host, from, bytes); }
-  void synchronise() override {}
+  return 0;
+}
 
-  void fill(const TensorView& out, Number value) override {
-    ++calls;
-    each(out.shape, [&](const Index& i) { put(out, i, value); });
+std::int64_t of_integer(UnaryOp op, std::int64_t x) {
+  switch (op) {
+    case UnaryOp::neg:
+      return -x;
+    case UnaryOp::abs:
+      return x < 0 ? -x : x;
+    case UnaryOp::sign:
+      return x > 0 ? 1 : x < 0 ? -1 : 0;
+    case UnaryOp::relu:
+      return x < 0 ? 0 : x;
+    default:
+      return x == 0 ? 1 : 0;  // logical_not
   }
+}
 
-  void copy(const TensorView& in, const TensorView& out) override {
-    ++calls;
-    each(out.shape, [&](const Index& i) { put(out, i, get(in, i)); });
+template <class T>
+bool compare(BinaryOp op, T x, T y) {
+  switch (op) {
+    case BinaryOp::eq:
+      return x == y;
+    case BinaryOp::ne:
+      return x != y;
+    case BinaryOp::lt:
+      return x < y;
+    case BinaryOp::le:
+      return x <= y;
+    case BinaryOp::gt:
+      return x > y;
+    case BinaryOp::ge:
+      return x >= y;
+    case BinaryOp::logical_and:
+      return x != 0 && y != 0;
+    default:
+      return x != 0 || y != 0;
   }
+}
 
-  void unary(UnaryOp op, const UnaryArgs&, const TensorView& in, const TensorView& out) override {
-    ++calls;
-    each(out.shape, [&](const Index& i) {
-      const Number value = get(in, i);
-      if (value.is_integer) {
-        put(out, i, of_integer(op, whole(value)));
-      } else {
-        put(out, i, of_real(op, real(value)));
-      }
-    });
+Number of_reals(BinaryOp op, double x, double y, DType dtype) {
+  if (writes_bool(op)) return compare(op, x, y);
+  switch (op) {
+    case BinaryOp::add:
+      return x + y;
+    case BinaryOp::sub:
+      return x - y;
+    case BinaryOp::mul:
+      return x * y;
+    case BinaryOp::div:
+      return x / y;
+    case BinaryOp::maximum:
+      return x > y || x != x ? x : y;
+    case BinaryOp::minimum:
+      return x < y || x != x ? x : y;
+    case BinaryOp::relu_backward:
+      return y > 0 ? x : 0.0;
+    case BinaryOp::tanh_backward:
+      return x * (1 - y * y);
+    default:
+      (void)dtype;
+      return x * y * (1 - y);  // sigmoid_backward
   }
+}
 
-  void binary(BinaryOp op, const Argument& a, const Argument& b, const TensorView& out) override {
-    ++calls;
-    const DType dtype = a.is_number ? b.view.dtype : a.view.dtype;
-    each(out.shape, [&](const Index& i) {
-      const Number x = get(a, i, dtype), y = get(b, i, dtype);
-      if (is_floating(dtype)) {
-        put(out, i, of_reals(op, real(x), real(y), dtype));
-      } else {
-        put(out, i, of_integers(op, whole(x), whole(y)));
-      }
-    });
+Number of_integers(BinaryOp op, std::int64_t x, std::int64_t y) {
+  if (writes_bool(op)) return compare(op, x, y);
+  const auto p = static_cast<std::uint64_t>(x), q = static_cast<std::uint64_t>(y);  // wraps
+  switch (op) {
+    case BinaryOp::add:
+      return static_cast<std::int64_t>(p + q);
+    case BinaryOp::sub:
+      return static_cast<std::int64_t>(p - q);
+    case BinaryOp::mul:
+      return static_cast<std::int64_t>(p * q);
+    case BinaryOp::maximum:
+      return std::max(x, y);
+    default:
+      return std::min(x, y);
   }
+}
 
-  void where(const TensorView& condition, const Argument& a, const Argument& b, const TensorView& out) override {
-    ++calls;
-    each(out.shape, [&](const Index& i) { put(out, i, get(get(condition, i).to<bool>() ? a : b, i, out.dtype)); });
-  }
+/// NaN is larger than everything, and smaller too: an extreme of either kind.
+bool larger(Number x, Number y) {
+  if (x.is_integer) return whole(x) > whole(y);
+  return std::isnan(real(x)) ? !std::isnan(real(y)) : real(x) > real(y);
+}
+bool smaller(Number x, Number y) {
+  if (x.is_integer) return whole(x) < whole(y);
+  return std::isnan(real(x)) ? !std::isnan(real(y)) : real(x) < real(y);
+}
 
-  void reduce(ReduceOp op, const TensorView& in, const TensorView& out) override {
-    ++calls;
-    each(out.shape, [&](const Index& o) {
-      Shape rest = in.shape;
-      for (int axis = 0; axis < in.rank(); ++axis) {
-        if (out.shape[axis] == in.shape[axis]) rest[axis] = 1;
-      }
-      bool first = true;
-      Number total;
-      each(rest, [&](const Index& r) {
-        Index i = o;
-        for (int axis = 0; axis < in.rank(); ++axis) i[axis] += r[axis];
-        const Number value = get(in, i);
-        total = first ? start(op, value) : combine(op, total, value);
-        first = false;
-      });
-      put(out, o, total);
-    });
-  }
+Number start(ReduceOp, Number value) { return value.is_integer ? Number(whole(value)) : Number(real(value)); }
 
-  void arg_reduce(ArgReduceOp op, const TensorView& in, int axis, const TensorView& out) override {
-    ++calls;
-    each(out.shape, [&](const Index& o) {
-      std::int64_t best = 0;
-      for (std::int64_t i = 1; i < in.shape[axis]; ++i) {
-        const Number now = get(in, with(o, axis, i)), leader = get(in, with(o, axis, best));
-        if (op == ArgReduceOp::argmax ? larger(now, leader) : smaller(now, leader)) best = i;
-      }
-      put(out, o, best);
-    });
+Number combine(ReduceOp op, Number total, Number value) {
+  const bool integers = value.is_integer;
+  switch (op) {
+    case ReduceOp::sum:
+      return integers ? of_integers(BinaryOp::add, whole(total), whole(value)) : Number(real(total) + real(value));
+    case ReduceOp::prod:
+      return integers ? of_integers(BinaryOp::mul, whole(total), whole(value)) : Number(real(total) * real(value));
+    case ReduceOp::max:
+      return larger(value, total) ? value : total;
+    case ReduceOp::min:
+      return smaller(value, total) ? value : total;
+    case ReduceOp::any:
+      return whole(total) != 0 || whole(value) != 0;
+    case ReduceOp::all:
+      return whole(total) != 0 && whole(value) != 0;
   }
+  return total;
+}
 
-  void matmul(const TensorView& a, const TensorView& b, const TensorView& out, bool accumulate) override {
-    ++calls;
-    const int row = out.rank() - 2, column = out.rank() - 1;
-    each(out.shape, [&](const Index& o) {
-      Index i = o, j = o;
-      double sum = 0;
-      for (std::int64_t k = 0; k < a.shape[column]; ++k) {
-        i[column] = k;
-        j[row] = k;
-        sum += real(get(a, i)) * real(get(b, j));
-      }
-      put(out, o, accumulate ? real(get(out, o)) + sum : sum);
-    });
-  }
-
-  void gather(const TensorView& in, int axis, const TensorView& index, const TensorView& out) override {
-    ++calls;
-    check(index, in.shape[axis], "gather");
-    each(out.shape, [&](const Index& o) { put(out, o, get(in, with(o, axis, whole(get(index, o))))); });
-  }
-
-  void scatter_add(const TensorView& from, int axis, const TensorView& index, const TensorView& inout) override {
-    ++calls;
-    check(index, inout.shape[axis], "scatter_add");
-    std::vector<double> sums;  // in double, rounded once
-    each(inout.shape, [&](const Index& i) { sums.push_back(real(get(inout, i))); });
-    const Strides dense = contiguous_strides(inout.shape);
-    const TensorView all{sums.data(), DType::float64, inout.shape, dense, {}};
-    each(from.shape, [&](const Index& i) {
-      const Index to = with(i, axis, whole(get(index, i)));
-      put(all, to, real(get(all, to)) + real(get(from, i)));
-    });
-    const bool floats = is_floating(inout.dtype);
-    each(inout.shape, [&](const Index& i) {
-      const double sum = real(get(all, i));
-      put(inout, i, floats ? Number(sum) : Number(static_cast<std::int64_t>(sum)));
-    });
-  }
-
-  void random(RandomKind kind, const RandomKey& key, const TensorView& out) override {
-    ++calls;
-    const std::uint64_t draw = key.draw + (key.draw_base != nullptr ? *key.draw_base : 0);
-    std::uint64_t n = 0;
-    each(out.shape, [&](const Index& i) {
-      const std::uint64_t element = n++;
-      if (kind == RandomKind::bits) {
-        put(out, i, static_cast<std::int64_t>(philox_bits(key.seed, draw, element)));
-      } else if (out.dtype == DType::float64) {
-        put(out, i,
-            kind == RandomKind::normal ? philox_normal_f64(key.seed, draw, element)
-                                       : philox_uniform_f64(key.seed, draw, element));
-      } else {
-        put(out, i,
-            kind == RandomKind::normal ? philox_normal_f32(key.seed, draw, element)
-                                       : philox_uniform_f32(key.seed, draw, element));
-      }
-    });
-  }
-
-  void conv(Pass, const ConvGeometry&, const TensorView&, const TensorView&, const TensorView&) override {
-    not_built("conv");
-  }
-  void pool(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&) override {
-    not_built("pool");
-  }
-  void pool_backward(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&, const TensorView&,
-                     const TensorView&) override {
-    not_built("pool_backward");
-  }
-
-  void scan(ScanOp, const TensorView& in, int axis, const TensorView& out) override {
-    ++calls;
-    Shape lines = in.shape;
-    lines[axis] = 1;
-    each(lines, [&](const Index& line) {
-      Number total = start(ReduceOp::sum, get(in, line));
-      put(out, line, total);
-      for (std::int64_t i = 1; i < in.shape[axis]; ++i) {
-        total = combine(ReduceOp::sum, total, get(in, with(line, axis, i)));
-        put(out, with(line, axis, i), total);
-      }
-    });
-  }
-
-  void topk(const TensorView& in, int axis, bool largest, const TensorView& values,
-            const TensorView& indices) override {
-    ++calls;
-    Shape lines = in.shape;
-    lines[axis] = 1;
-    each(lines, [&](const Index& line) {
-      std::vector<std::int64_t> order(static_cast<std::size_t>(in.shape[axis]));
-      std::iota(order.begin(), order.end(), 0);
-      std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
-        const Number x = get(in, with(line, axis, i)), y = get(in, with(line, axis, j));
-        return largest ? larger(x, y) : larger(y, x);
-      });
-      for (std::int64_t i = 0; i < values.shape[axis]; ++i) {
-        const std::int64_t from = order[static_cast<std::size_t>(i)];
-        put(values, with(line, axis, i), get(in, with(line, axis, from)));
-        put(indices, with(line, axis, i), from);
-      }
-    });
-  }
-
- private:
-  static constexpr std::size_t edge = 64;
-  static constexpr unsigned char canary = 0xC3;
-
-  static double of_real(UnaryOp op, double x) {
-    switch (op) {
-      case UnaryOp::neg:
-        return -x;
-      case UnaryOp::abs:
-        return std::fabs(x);
-      case UnaryOp::sign:
-        return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x;
-      case UnaryOp::exp:
-        return std::exp(x);
-      case UnaryOp::log:
-        return std::log(x);
-      case UnaryOp::sqrt:
-        return std::sqrt(x);
-      case UnaryOp::tanh:
-        return std::tanh(x);
-      case UnaryOp::sigmoid:
-        return 1 / (1 + std::exp(-x));  // in double no float32 overflows here
-      case UnaryOp::relu:
-        return x <= 0 ? 0 : x;
-      case UnaryOp::logical_not:
-        return x == 0 ? 1 : 0;
-    }
-    return 0;
-  }
-
-  static std::int64_t of_integer(UnaryOp op, std::int64_t x) {
-    switch (op) {
-      case UnaryOp::neg:
-        return -x;
-      case UnaryOp::abs:
-        return x < 0 ? -x : x;
-      case UnaryOp::sign:
-        return x > 0 ? 1 : x < 0 ? -1 : 0;
-      case UnaryOp::relu:
-        return x < 0 ? 0 : x;
-      default:
-        return x == 0 ? 1 : 0;  // logical_not
-    }
-  }
-
-  template <class T>
-  static bool compare(BinaryOp op, T x, T y) {
-    switch (op) {
-      case BinaryOp::eq:
-        return x == y;
-      case BinaryOp::ne:
-        return x != y;
-      case BinaryOp::lt:
-        return x < y;
-      case BinaryOp::le:
-        return x <= y;
-      case BinaryOp::gt:
-        return x > y;
-      case BinaryOp::ge:
-        return x >= y;
-      case BinaryOp::logical_and:
-        return x != 0 && y != 0;
-      default:
-        return x != 0 || y != 0;
-    }
-  }
-
-  static Number of_reals(BinaryOp op, double x, double y, DType dtype) {
-    if (writes_bool(op)) return compare(op, x, y);
-    switch (op) {
-      case BinaryOp::add:
-        return x + y;
-      case BinaryOp::sub:
-        return x - y;
-      case BinaryOp::mul:
-        return x * y;
-      case BinaryOp::div:
-        return x / y;
-      case BinaryOp::maximum:
-        return x > y || x != x ? x : y;
-      case BinaryOp::minimum:
-        return x < y || x != x ? x : y;
-      case BinaryOp::relu_backward:
-        return y > 0 ? x : 0.0;
-      case BinaryOp::tanh_backward:
-        return x * (1 - y * y);
-      default:
-        (void)dtype;
-        return x * y * (1 - y);  // sigmoid_backward
-    }
-  }
-
-  static Number of_integers(BinaryOp op, std::int64_t x, std::int64_t y) {
-    if (writes_bool(op)) return compare(op, x, y);
-    const auto p = static_cast<std::uint64_t>(x), q = static_cast<std::uint64_t>(y);  // wraps
-    switch (op) {
-      case BinaryOp::add:
-        return static_cast<std::int64_t>(p + q);
-      case BinaryOp::sub:
-        return static_cast<std::int64_t>(p - q);
-      case BinaryOp::mul:
-        return static_cast<std::int64_t>(p * q);
-      case BinaryOp::maximum:
-        return std::max(x, y);
-      default:
-        return std::min(x, y);
-    }
-  }
-
-  /// NaN is larger than everything, and smaller too: an extreme of either kind.
-  static bool larger(Number x, Number y) {
-    if (x.is_integer) return whole(x) > whole(y);
-    return std::isnan(real(x)) ? !std::isnan(real(y)) : real(x) > real(y);
-  }
-  static bool smaller(Number x, Number y) {
-    if (x.is_integer) return whole(x) < whole(y);
-    return std::isnan(real(x)) ? !std::isnan(real(y)) : real(x) < real(y);
-  }
-
-  static Number start(ReduceOp, Number value) { return value.is_integer ? Number(whole(value)) : Number(real(value)); }
-
-  static Number combine(ReduceOp op, Number total, Number value) {
-    const bool integers = value.is_integer;
-    switch (op) {
-      case ReduceOp::sum:
-        return integers ? of_integers(BinaryOp::add, whole(total), whole(value)) : Number(real(total) + real(value));
-      case ReduceOp::prod:
-        return integers ? of_integers(BinaryOp::mul, whole(total), whole(value)) : Number(real(total) * real(value));
-      case ReduceOp::max:
-        return larger(value, total) ? value : total;
-      case ReduceOp::min:
-        return smaller(value, total) ? value : total;
-      case ReduceOp::any:
-        return whole(total) != 0 || whole(value) != 0;
-      case ReduceOp::all:
-        return whole(total) != 0 && whole(value) != 0;
-    }
-    return total;
-  }
-
-  static void check(const TensorView& index, std::int64_t extent, const char* op) {
-    each(index.shape, [&](const Index& i) {
-      const std::int64_t value = whole(get(index, i));
-      if (value >= 0 && value < extent) return;
-      const OpTag tag = current_tag();
-      throw IndexError(ErrorCode::index_out_of_range, *tag.name != '\0' ? tag.name : op,
-                       "index " + std::to_string(value) + " is out of range for extent " + std::to_string(extent),
-                       CallSite{tag.file, tag.line});
-    });
-  }
-};
+void check(const TensorView& index, std::int64_t extent, const char* op) {
+  each(index.shape, [&](const Index& i) {
+    const std::int64_t value = whole(get(index, i));
+    if (value >= 0 && value < extent) return;
+    const OpTag tag = current_tag();
+    throw IndexError(ErrorCode::index_out_of_range, *tag.name != '\0' ? tag.name : op,
+                     "index " + std::to_string(value) + " is out of range for extent " + std::to_string(extent),
+                     CallSite{tag.file, tag.line});
+  });
+}
 
 }  // namespace
 
-Device register_toy() {
-  static const Device device = register_backend("toy", [] { return std::make_unique<Toy>(); });
-  return device;
+DeviceFacts ToyBackend::facts() {
+  DeviceFacts facts;
+  facts.name = "toy";
+  return facts;
+}
+
+// A block: 64 bytes with its size, the bytes asked for (NaN in every float type), 64 bytes.
+void* ToyBackend::allocate(std::size_t bytes) {
+  ++calls;
+  auto* block = static_cast<unsigned char*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64 + 2 * edge));
+  if (block == nullptr) throw OutOfMemoryError(ErrorCode::out_of_memory, "allocate", "the toy box is full");
+  std::memset(block, canary, edge);
+  std::memcpy(block, &bytes, sizeof bytes);
+  std::memset(block + edge, 0xFF, bytes);
+  std::memset(block + edge + bytes, canary, edge);
+  return block + edge;
+}
+void ToyBackend::free(void* p, std::size_t bytes) noexcept {
+  if (p == nullptr) return;
+  auto* block = static_cast<unsigned char*>(p) - edge;
+  bool whole_block = std::memcmp(block, &bytes, sizeof bytes) == 0;
+  for (std::size_t i = sizeof bytes; whole_block && i < edge; ++i) whole_block = block[i] == canary;
+  for (std::size_t i = 0; whole_block && i < edge; ++i) whole_block = block[edge + bytes + i] == canary;
+  if (!whole_block) ++broken_canaries;
+  std::free(block);
+}
+void ToyBackend::copy_in(void* to, const void* host, std::size_t bytes) { std::memcpy(to, host, bytes); }
+void ToyBackend::copy_out(void* host, const void* from, std::size_t bytes) { std::memcpy(host, from, bytes); }
+void ToyBackend::synchronise() {}
+
+void ToyBackend::fill(const TensorView& out, Number value) {
+  ++calls;
+  each(out.shape, [&](const Index& i) { put(out, i, value); });
+}
+
+void ToyBackend::copy(const TensorView& in, const TensorView& out) {
+  ++calls;
+  each(out.shape, [&](const Index& i) { put(out, i, get(in, i)); });
+}
+
+void ToyBackend::unary(UnaryOp op, const UnaryArgs&, const TensorView& in, const TensorView& out) {
+  ++calls;
+  each(out.shape, [&](const Index& i) {
+    const Number value = get(in, i);
+    if (value.is_integer) {
+      put(out, i, of_integer(op, whole(value)));
+    } else {
+      put(out, i, of_real(op, real(value)));
+    }
+  });
+}
+
+void ToyBackend::binary(BinaryOp op, const Argument& a, const Argument& b, const TensorView& out) {
+  ++calls;
+  const DType dtype = a.is_number ? b.view.dtype : a.view.dtype;
+  each(out.shape, [&](const Index& i) {
+    const Number x = get(a, i, dtype), y = get(b, i, dtype);
+    if (is_floating(dtype)) {
+      put(out, i, of_reals(op, real(x), real(y), dtype));
+    } else {
+      put(out, i, of_integers(op, whole(x), whole(y)));
+    }
+  });
+}
+
+void ToyBackend::where(const TensorView& condition, const Argument& a, const Argument& b, const TensorView& out) {
+  ++calls;
+  each(out.shape, [&](const Index& i) { put(out, i, get(get(condition, i).to<bool>() ? a : b, i, out.dtype)); });
+}
+
+void ToyBackend::reduce(ReduceOp op, const TensorView& in, const TensorView& out) {
+  ++calls;
+  each(out.shape, [&](const Index& o) {
+    Shape rest = in.shape;
+    for (int axis = 0; axis < in.rank(); ++axis) {
+      if (out.shape[axis] == in.shape[axis]) rest[axis] = 1;
+    }
+    bool first = true;
+    Number total;
+    each(rest, [&](const Index& r) {
+      Index i = o;
+      for (int axis = 0; axis < in.rank(); ++axis) i[axis] += r[axis];
+      const Number value = get(in, i);
+      total = first ? start(op, value) : combine(op, total, value);
+      first = false;
+    });
+    put(out, o, total);
+  });
+}
+
+void ToyBackend::arg_reduce(ArgReduceOp op, const TensorView& in, int axis, const TensorView& out) {
+  ++calls;
+  each(out.shape, [&](const Index& o) {
+    std::int64_t best = 0;
+    for (std::int64_t i = 1; i < in.shape[axis]; ++i) {
+      const Number now = get(in, with(o, axis, i)), leader = get(in, with(o, axis, best));
+      if (op == ArgReduceOp::argmax ? larger(now, leader) : smaller(now, leader)) best = i;
+    }
+    put(out, o, best);
+  });
+}
+
+void ToyBackend::matmul(const TensorView& a, const TensorView& b, const TensorView& out, bool accumulate) {
+  ++calls;
+  const int row = out.rank() - 2, column = out.rank() - 1;
+  each(out.shape, [&](const Index& o) {
+    Index i = o, j = o;
+    double sum = 0;
+    for (std::int64_t k = 0; k < a.shape[column]; ++k) {
+      i[column] = k;
+      j[row] = k;
+      sum += real(get(a, i)) * real(get(b, j));
+    }
+    put(out, o, accumulate ? real(get(out, o)) + sum : sum);
+  });
+}
+
+void ToyBackend::gather(const TensorView& in, int axis, const TensorView& index, const TensorView& out) {
+  ++calls;
+  check(index, in.shape[axis], "gather");
+  each(out.shape, [&](const Index& o) { put(out, o, get(in, with(o, axis, whole(get(index, o))))); });
+}
+
+void ToyBackend::scatter_add(const TensorView& from, int axis, const TensorView& index, const TensorView& inout) {
+  ++calls;
+  check(index, inout.shape[axis], "scatter_add");
+  std::vector<double> sums;  // in double, rounded once
+  each(inout.shape, [&](const Index& i) { sums.push_back(real(get(inout, i))); });
+  const Strides dense = contiguous_strides(inout.shape);
+  const TensorView all{sums.data(), DType::float64, inout.shape, dense, {}};
+  each(from.shape, [&](const Index& i) {
+    const Index to = with(i, axis, whole(get(index, i)));
+    put(all, to, real(get(all, to)) + real(get(from, i)));
+  });
+  const bool floats = is_floating(inout.dtype);
+  each(inout.shape, [&](const Index& i) {
+    const double sum = real(get(all, i));
+    put(inout, i, floats ? Number(sum) : Number(static_cast<std::int64_t>(sum)));
+  });
+}
+
+void ToyBackend::random(RandomKind kind, const RandomKey& key, const TensorView& out) {
+  ++calls;
+  const std::uint64_t draw = key.draw + (key.draw_base != nullptr ? *key.draw_base : 0);
+  std::uint64_t n = 0;
+  each(out.shape, [&](const Index& i) {
+    const std::uint64_t element = n++;
+    if (kind == RandomKind::bits) {
+      put(out, i, static_cast<std::int64_t>(philox_bits(key.seed, draw, element)));
+    } else if (out.dtype == DType::float64) {
+      put(out, i,
+          kind == RandomKind::normal ? philox_normal_f64(key.seed, draw, element)
+                                     : philox_uniform_f64(key.seed, draw, element));
+    } else {
+      put(out, i,
+          kind == RandomKind::normal ? philox_normal_f32(key.seed, draw, element)
+                                     : philox_uniform_f32(key.seed, draw, element));
+    }
+  });
+}
+
+void ToyBackend::conv(Pass, const ConvGeometry&, const TensorView&, const TensorView&, const TensorView&) {
+  not_built("conv");
+}
+void ToyBackend::pool(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&) {
+  not_built("pool");
+}
+void ToyBackend::pool_backward(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&,
+                               const TensorView&, const TensorView&) {
+  not_built("pool_backward");
+}
+
+void ToyBackend::scan(ScanOp, const TensorView& in, int axis, const TensorView& out) {
+  ++calls;
+  Shape lines = in.shape;
+  lines[axis] = 1;
+  each(lines, [&](const Index& line) {
+    Number total = start(ReduceOp::sum, get(in, line));
+    put(out, line, total);
+    for (std::int64_t i = 1; i < in.shape[axis]; ++i) {
+      total = combine(ReduceOp::sum, total, get(in, with(line, axis, i)));
+      put(out, with(line, axis, i), total);
+    }
+  });
+}
+
+void ToyBackend::topk(const TensorView& in, int axis, bool largest, const TensorView& values,
+                      const TensorView& indices) {
+  ++calls;
+  Shape lines = in.shape;
+  lines[axis] = 1;
+  each(lines, [&](const Index& line) {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(in.shape[axis]));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
+      const Number x = get(in, with(line, axis, i)), y = get(in, with(line, axis, j));
+      return largest ? larger(x, y) : larger(y, x);
+    });
+    for (std::int64_t i = 0; i < values.shape[axis]; ++i) {
+      const std::int64_t from = order[static_cast<std::size_t>(i)];
+      put(values, with(line, axis, i), get(in, with(line, axis, from)));
+      put(indices, with(line, axis, i), from);
+    }
+  });
 }
 
 int toy_broken_canaries() { return broken_canaries; }
