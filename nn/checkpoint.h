@@ -36,20 +36,20 @@ struct Training {
   Generator* generator = &default_generator();
 };
 
+/// What must be the same when a run goes on: {{"dataset", its hash}}.
+using Identity = std::vector<std::pair<std::string, std::string>>;
+
 /// What a program remembers beside them.
 struct Progress {
   std::int64_t step = 0;                                            ///< part of the file's name in a folder
   std::vector<std::pair<std::string, std::int64_t>> counters = {};  ///< epoch, batch, ...
-  /// What must be the same when the run goes on: {{"dataset", its hash}}. Compared by load.
-  std::vector<std::pair<std::string, std::string>> identity = {};
-  std::vector<std::pair<std::string, std::string>> notes = {};  ///< anything, UTF-8
+  Identity identity = {};                                           ///< compared by load
+  std::vector<std::pair<std::string, std::string>> notes = {};      ///< anything, UTF-8
 
   /// The counter or note of that name, or the fallback.
   WEFT_API std::int64_t counter(std::string_view name, std::int64_t fallback = 0) const;
   WEFT_API std::string note(std::string_view name, std::string_view fallback = {}) const;
 };
-
-using Identity = std::vector<std::pair<std::string, std::string>>;
 
 /// Waits for the device, then writes the file. Throws IoError (io_open, io_write) naming the path and the system's
 /// reason; what was there before is untouched then. ValueError for two counters, notes or identities of one name.

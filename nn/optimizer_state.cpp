@@ -23,7 +23,7 @@ OptimizerState Optimizer::state_dict() const {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     state.steps.push_back(slots_[i].steps);
     for (std::size_t s = 0; s < names.size(); ++s) {
-      if (slots_[i].state[s].defined()) state.tensors.push_back({state_key(i, names[s]), slots_[i].state[s]});
+      if (slots_[i].steps > 0) state.tensors.push_back({state_key(i, names[s]), slots_[i].state[s]});
     }
   }
   return state;

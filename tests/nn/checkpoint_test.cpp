@@ -1,6 +1,9 @@
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -218,6 +221,31 @@ TEST_F(Checkpoint, RefusesWhatIsNoCheckpoint) {
       ErrorCode::value_invalid);
   EXPECT_FALSE(fs::exists(path("x")));
   EXPECT_TRUE(run.state() == before);
+}
+
+// A limit on the size of files stands in for a full disk: write() fails half-way.
+TEST_F(Checkpoint, AFullDiskLeavesTheOldFiles) {
+  SmallRun run(1, 500);
+  nn::CheckpointFolder checkpoints(path("runs"));
+  checkpoints.save(run.training(), {.step = 0});
+  const std::string saved = run.state();
+  run.train(1);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{10000, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string what =
+      error_of<IoError>([&] { checkpoints.save(run.training(), {.step = 1}); }, ErrorCode::io_write);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_NE(what.find("checkpoint-000002-step-1.safetensors"), std::string::npos) << what;
+  EXPECT_EQ(checkpoints.files().size(), 1u);
+  SmallRun other(5, 500);
+  EXPECT_EQ(checkpoints.load_latest(other.training())->progress.step, 0);
+  EXPECT_TRUE(other.state() == saved);
+  checkpoints.save(run.training(), {.step = 1});
+  EXPECT_EQ(checkpoints.files().size(), 2u);
 }
 
 // ---- a folder

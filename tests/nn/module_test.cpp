@@ -298,6 +298,14 @@ TEST(ModuleCall, AModuleThatRecoversStillNamesTheNextError) {
   EXPECT_NE(what.find("layer \"0\" (Careful)"), std::string::npos) << what;
 }
 
+TEST(ModuleCall, AParameterThatIsGoneIsNamed) {
+  const auto layer = std::make_shared<nn::Linear>(2, 2);
+  nn::Sequential model{nn::ReLU(), layer};
+  layer->weight = Tensor();
+  const std::string what = error_of<StateError>([&] { model(ones({1, 2})); }, ErrorCode::tensor_undefined);
+  EXPECT_NE(what.find("layer \"1\""), std::string::npos) << what;
+}
+
 TEST(ModuleCall, AModuleWithoutForwardSaysSo) {
   struct Empty : nn::Module {
   } empty;

@@ -49,7 +49,7 @@ double accuracy(nn::Module& model, const Spirals& data) {
 /// The parameters after `steps` steps, as bytes.
 std::string train(nn::Sequential& model, const Spirals& data, int steps) {
   nn::SGD optimizer(model.parameters(), {.lr = 0.3, .momentum = 0.9});
-  nn::WarmupCosine schedule(optimizer, {.base_lr = 0.3, .warmup_steps = 20, .total_steps = steps});
+  nn::WarmupCosine schedule(optimizer, {.base_lr = 0.3, .warmup_steps = steps / 10, .total_steps = steps});
   for (int step = 0; step < steps; ++step) {
     const Tensor loss = cross_entropy(model(data.points), data.labels);
     optimizer.zero_grad();
