@@ -11,6 +11,7 @@
 #include <weft/core/device.h>
 #include <weft/core/dtype.h>
 #include <weft/core/error.h>
+#include <weft/core/philox.h>
 #include <weft/core/shape.h>
 #include <weft/core/thread_pool.h>
 #include <weft/core/trace.h>

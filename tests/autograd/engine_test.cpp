@@ -442,6 +442,20 @@ TEST(Casts, GradientComesBackInTheLeafsDType) {
   EXPECT_EQ(h.grad().dtype(), DType::float16);
 }
 
+TEST(Casts, GradientComesBackToTheLeafsDevice) {
+  Tensor x = leaf_of({1, 2});
+  const Tensor there = x.to(cpu());
+  EXPECT_EQ(there.device(), cpu());
+  (there * there).sum().backward();
+  EXPECT_EQ(x.grad().device(), serial());
+  EXPECT_EQ(values(x.grad()), (Values{2, 4}));
+  expect_error<AutogradError>(
+      [&] {
+        (x * 2.0).backward(ones({2}, {cpu(), DType::float64}));
+      },
+      ErrorCode::gradient_mismatch, {"device", "serial", "cpu"});
+}
+
 TEST(Casts, ToItsOwnDTypeIsTheTensorItself) {
   const Tensor x = leaf_of({1, 2});
   EXPECT_TRUE(x.to(DType::float64).is_same(x));
