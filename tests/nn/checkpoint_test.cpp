@@ -212,6 +212,14 @@ TEST_F(Checkpoint, RefusesWhatIsNoCheckpoint) {
   const std::string before = run.state();
   error_of<IoError>([&] { nn::load_checkpoint(path("missing"), run.training()); }, ErrorCode::io_open);
   error_of<IoError>([&] { nn::save_checkpoint(path("no/folder/x"), run.training()); }, ErrorCode::io_open);
+  save_safetensors(path("weights"), run.model.state_dict());
+  const std::string foreign =
+      error_of<IoError>([&] { nn::load_checkpoint(path("weights"), run.training()); }, ErrorCode::io_format);
+  EXPECT_NE(foreign.find("not a checkpoint of weft"), std::string::npos) << foreign;
+  save_safetensors(path("later"), {}, {{"weft.checkpoint", "2"}});
+  const std::string later =
+      error_of<IoError>([&] { nn::load_checkpoint(path("later"), run.training()); }, ErrorCode::io_format);
+  EXPECT_NE(later.find("checkpoint format \"2\"; this weft reads format 1"), std::string::npos) << later;
   error_of<ValueError>([&] { nn::save_checkpoint(path("x"), run.training(), {.step = -1}); },
                        ErrorCode::value_out_of_range);
   error_of<ValueError>(
@@ -295,7 +303,9 @@ TEST_F(Checkpoint, ADamagedNewestFallsBackAndSaysSo) {
   other.position = 1;
   other.train(1);
   EXPECT_EQ(checkpoints.save(other.training(), {.step = 2}), path("runs") + "/checkpoint-000004-step-2.safetensors");
-  EXPECT_EQ(checkpoints.files().size(), 3u);
+  EXPECT_EQ(checkpoints.files(), (std::vector<std::string>{path("runs") + "/checkpoint-000001-step-0.safetensors",
+                                                           path("runs") + "/checkpoint-000002-step-1.safetensors",
+                                                           path("runs") + "/checkpoint-000004-step-2.safetensors"}));
   EXPECT_TRUE(other.state() == run.state());
 }
 

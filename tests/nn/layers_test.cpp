@@ -79,7 +79,8 @@ TEST(Linear, ComputesXTimesWTransposedPlusB) {
 }
 
 TEST(Linear, RefusesExtentsBelowOneAndIntegers) {
-  error_of<ValueError>([] { nn::Linear(0, 3); }, ErrorCode::value_out_of_range);
+  const std::string what = error_of<ValueError>([] { nn::Linear(0, 3); }, ErrorCode::value_out_of_range);
+  EXPECT_EQ(what.rfind("[Linear] in = 0, out = 3", 0), 0u) << what;
   error_of<ValueError>([] { nn::Linear(3, -1); }, ErrorCode::value_out_of_range);
   error_of<DTypeError>([] { nn::Linear(3, 1, true, DType::int64); }, ErrorCode::dtype_unsupported);
   error_of<ShapeError>([] { nn::Linear(std::int64_t{1} << 40, std::int64_t{1} << 40); }, ErrorCode::shape_overflow);

@@ -298,6 +298,20 @@ TEST(ModuleCall, AModuleThatRecoversStillNamesTheNextError) {
   EXPECT_NE(what.find("layer \"0\" (Careful)"), std::string::npos) << what;
 }
 
+TEST(ModuleCall, TheLineIsTheInnermostOneOfTheUser) {
+  struct Adds : nn::Module {
+    Tensor forward(const Tensor& x) override { return x + ones({7}); }
+  };
+  const unsigned line = __LINE__ - 2;
+  nn::Sequential model{Adds()};
+  try {
+    model(ones({2}));
+    FAIL();
+  } catch (const ShapeError& error) {
+    EXPECT_EQ(error.where().line, line) << error.what();
+  }
+}
+
 TEST(ModuleCall, AParameterThatIsGoneIsNamed) {
   const auto layer = std::make_shared<nn::Linear>(2, 2);
   nn::Sequential model{nn::ReLU(), layer};

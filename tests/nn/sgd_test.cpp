@@ -148,6 +148,9 @@ TEST(Sgd, ParametersMayMoveBetweenSteps) {
   layer.weight.set_grad(ones({2, 2}, {serial(), DType::float64}));
   optimizer.step();
   EXPECT_EQ(layer.weight.to_vector<double>(), std::vector<double>(4, 1 - 1 - 1.5));
+  const Tensor momentum = optimizer.state_dict().tensors[0].tensor;  // it has moved along
+  EXPECT_EQ(momentum.device(), serial());
+  EXPECT_EQ(momentum.dtype(), DType::float64);
 }
 
 TEST(Sgd, StateDictRoundTrip) {
