@@ -55,12 +55,7 @@ Backend* make(BackendKind kind, const Factory& factory, Unavailable& why) {
     case BackendKind::serial:
       return make_serial().release();
     case BackendKind::cpu:
-#ifdef WEFT_HAVE_CPU
       return make_cpu().release();
-#else
-      why.why = "this build of weft has no 'cpu' backend";
-      return nullptr;
-#endif
     case BackendKind::cuda:
       return make_cuda(why);
     default:
