@@ -78,6 +78,7 @@ Tensor softmax(bool log, const Tensor& x, int axis, const char* name, CallSite a
 Tensor softmax_backward(bool log, const Tensor& dy, const Tensor& y, int axis, const char* name, CallSite at);
 /// Losses of the rows [B]; with dlogits not null also the gradient of their sum, from the same pass.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Tensor* dlogits, const char* name, CallSite at);
+void check_dropout(const Tensor& x, double p, const char* name, CallSite at);
 Tensor dropout(const Tensor& x, double p, const backends::RandomKey& key, const char* name, CallSite at);
 Tensor random(RandomKind kind, const Shape& shape, TensorOptions options, const backends::RandomKey& key,
               const char* name, CallSite at);

@@ -7,13 +7,17 @@
 
 namespace weft::ops {
 
-Tensor dropout(const Tensor& x, double p, const backends::RandomKey& key, const char* name, CallSite at) {
-  const TraceSpan span(name, "op");
+void check_dropout(const Tensor& x, double p, const char* name, CallSite at) {
   check_defined(x, name, "x", at);
   check_floating(x, "x", name, at);
   if (!(p >= 0 && p <= 1)) {
     throw ValueError(ErrorCode::value_out_of_range, name, message("p is ", p, "; expected 0 to 1"), at);
   }
+}
+
+Tensor dropout(const Tensor& x, double p, const backends::RandomKey& key, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
+  check_dropout(x, p, name, at);
   backends::Backend& backend = begin(x, name, at);
   Tensor y = make_like(backend, x, x.impl()->view.shape, x.impl()->view.dtype, name, at);
   if (!has_elements(y)) return y;
