@@ -1,8 +1,6 @@
 #pragma once
 // Private: the entry points of the code that is compiled once per instruction set (isa/*.inc), and which set is in use.
 
-#include <string>
-
 #include <weft/backends/cpu/isa/elementwise.h>
 #include <weft/backends/cpu/isa/linear.h>
 #include <weft/backends/cpu/isa/optimise.h>
