@@ -21,7 +21,7 @@ Tensor drop_out(const Tensor& x, double p, const backends::RandomKey& key, CallS
 }  // namespace
 
 Tensor dropout(const Tensor& x, double p, bool training, Generator& generator, CallSite at) {
-  ops::check_defined(x, "dropout", "x", at);
+  ops::check_dropout(x, p, "dropout", at);  // also when it does nothing: a wrong p must not wait for training to show
   if (!training) return x;
   Tensor y = drop_out(x, p, {generator.seed(), generator.draw(), nullptr}, at);
   generator.next_draw();  // a call that threw takes no draw

@@ -85,8 +85,9 @@ int run(const Options& options) {
   if (!options.trace.empty()) weft::trace_start();
   Trainer trainer(options, device, data.train, data.test);
   report.parameters = trainer.parameters();
-  std::printf("%s from %s: %s training and %s test digits\n", data.train.name().c_str(), data.from.c_str(),
-              with_commas(data.train.size()).c_str(), with_commas(data.test.size()).c_str());
+  const std::string source = data.synthetic ? data.from : data.train.name() + " from " + data.from;
+  std::printf("%s: %s training and %s test digits\n", source.c_str(), with_commas(data.train.size()).c_str(),
+              with_commas(data.test.size()).c_str());
   std::printf("%s parameters on %s (%s), %d thread%s, batch size %s\n", with_commas(report.parameters).c_str(),
               report.backend.c_str(), report.device_name.c_str(), report.threads, report.threads == 1 ? "" : "s",
               with_commas(options.batch_size).c_str());

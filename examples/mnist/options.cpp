@@ -8,7 +8,7 @@ int parse_options(int argc, char** argv, Options& options) {
   CLI::App app("Trains a multi-layer perceptron on MNIST and prints its accuracy on the test digits.");
   app.set_version_flag("--version", weft::version());
   app.get_formatter()->column_width(34);
-  app.option_defaults()->always_capture_default();
+  app.option_defaults()->always_capture_default()->take_last();  // the later of two wins, as in most programs
 
   app.add_option("--backend", options.backend, "where to compute: serial, cpu, cuda or auto")
       ->group("What to train on");
@@ -24,6 +24,7 @@ int parse_options(int argc, char** argv, Options& options) {
       ->group("What to train on");
 
   app.add_option("--hidden", options.hidden, "widths of the hidden layers")
+      ->take_all()
       ->delimiter(',')
       ->check(CLI::PositiveNumber)
       ->group("Network and training");

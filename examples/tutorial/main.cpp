@@ -38,11 +38,11 @@ int main(int argc, char** argv) try {
   weft::manual_seed(1);  // the same numbers on every device
   const Points train = two_spirals(1000, 0.02, device), test = two_spirals(400, 0.02, device);
 
-  nn::Sequential model{nn::Linear(2, 64), nn::Tanh(), nn::Linear(64, 64), nn::Tanh(), nn::Linear(64, 2)};
+  nn::Sequential model{nn::Linear(2, 64), nn::ReLU(), nn::Linear(64, 64), nn::ReLU(), nn::Linear(64, 2)};
   model.to(device);
-  nn::SGD optimizer(model.parameters(), {.lr = 0.5, .momentum = 0.9});
+  nn::SGD optimizer(model.parameters(), {.lr = 0.1, .momentum = 0.9});
 
-  for (int epoch = 0; epoch <= 60; ++epoch) {
+  for (int epoch = 0; epoch <= 30; ++epoch) {
     const weft::Tensor order = weft::randperm(1000, device);
     for (int start = 0; start < 1000; start += 50) {
       const weft::Tensor batch = order.narrow(0, start, 50);

@@ -54,7 +54,7 @@ std::vector<Refusal> autograd_refusals() {
          y += 1;
        },
        E::in_place_recorded,
-       {"[add_]"}},
+       {"[+=]"}},
       {"A5",
        "in-place on a saved value",
        [](Bench& b) {

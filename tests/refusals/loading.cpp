@@ -43,8 +43,8 @@ std::vector<Refusal> loader_refusals() {
       {"L3",
        "fewer examples than a batch, the last dropped",
        [](Bench&) { DataLoader(few_images(), {.batch_size = 6, .drop_last = true}); },
-       E::value_invalid,
-       {"batch_size", "6", "5"}},
+       E::value_out_of_range,
+       {"drop_last", "6", "5"}},
       {"L4",
        "a subset with an index outside",
        [](Bench&) {
@@ -99,7 +99,7 @@ std::vector<Refusal> loader_refusals() {
          training.model = &model;
          nn::save_checkpoint("/dev/full", training);
        },
-       E::io_open,
+       E::io_write,
        {"/dev/full"}},
       {"L12",
        "two trainers on one checkpoint folder",

@@ -101,7 +101,7 @@ std::vector<Refusal> operation_refusals() {
       {"O20",
        "condition that is not bool",
        [](Bench& b) { where(b.keep(rand({2})), 1.0, b.keep(rand({2}))); },
-       E::dtype_mismatch,
+       E::dtype_unsupported,
        {"[where]", "bool", "float32"}},
       {"O21",
        "negative label",

@@ -72,7 +72,8 @@ std::vector<Refusal> safetensors_refusals() {
       header("S8", "a name twice, once escaped",
              R"({"a":)" + f32 + R"(,"\u0061":)" + entry("F32", "[1]", "[4,8]") + "}", 8, {"a"}),
       header("S9", "metadata that is a list", R"({"__metadata__":[],"w":)" + f32 + "}", 4, {"__metadata__"}),
-      header("S9", "metadata with a number", R"({"__metadata__":{"epoch":3},"w":)" + f32 + "}", 4, {"__metadata__"}),
+      header("S9", "metadata with a number", R"({"__metadata__":{"epoch":3},"w":)" + f32 + "}", 4,
+             {"metadata", "epoch", "number"}),
       header("S9", "metadata twice", R"({"__metadata__":{},"w":)" + f32 + R"(,"__metadata__":{}})", 4,
              {"__metadata__"}),
       header("S10", "unknown dtype", R"({"w":)" + entry("F8_E4M3", "[4]", "[0,4]") + "}", 4, {"w", "F8_E4M3"}),
@@ -84,7 +85,8 @@ std::vector<Refusal> safetensors_refusals() {
       header("S12", "extent with an exponent", R"({"w":)" + entry("F32", "[1e0]", "[0,4]") + "}", 4, {"w"}),
       header("S12", "offset over 2^53", R"({"w":)" + entry("F32", "[1]", "[0,18014398509481984]") + "}", 4, {"w"}),
       header("S13", "begin after end", R"({"w":)" + entry("F32", "[1]", "[4,0]") + "}", 4, {"w"}),
-      header("S14", "end past the file", R"({"w":)" + entry("F32", "[2]", "[0,8]") + "}", 4, {"8"}, E::io_truncated),
+      header("S14", "end past the file", R"({"w":)" + entry("F32", "[2]", "[0,8]") + "}", 4, {"byte 70", "66"},
+             E::io_truncated),
       header("S15", "overlap",
              R"({"a":)" + entry("F32", "[2]", "[0,8]") + R"(,"b":)" + entry("F32", "[2]", "[4,12]") + "}", 12,
              {"a", "b"}),
@@ -135,9 +137,9 @@ std::vector<Refusal> safetensors_refusals() {
        E::io_open,
        {"pipe"}},
       bytes("S27", "a PyTorch pickle", std::string("\x80\x02}q\0.", 6) + std::string(20, '\0'), E::io_format,
-            {"PyTorch", "safetensors"}),
+            {"pickle", "safetensors.torch.save_file"}),
       bytes("S27", "a PyTorch archive", std::string("PK\x03\x04", 4) + std::string(26, '\0') + "archive/data.pkl",
-            E::io_format, {"PyTorch", "safetensors"}),
+            E::io_format, {"torch.save", "safetensors.torch.save_file"}),
   };
 }
 

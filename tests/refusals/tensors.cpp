@@ -56,7 +56,7 @@ std::vector<Refusal> tensor_refusals() {
        [](Bench& b) {
          b.keep(rand({2, 3})).reshape({4, 2});
        },
-       E::shape_mismatch,
+       E::shape_invalid,
        {"[reshape]", "(2, 3)", "(4, 2)"}},
       {"T9",
        "two -1 in a reshape",
@@ -105,7 +105,7 @@ std::vector<Refusal> tensor_refusals() {
        [](Bench& b) {
          b.keep(rand({4})).slice(0, {0, 4, 0});
        },
-       E::value_invalid,
+       E::value_out_of_range,
        {"[slice]", "step"}},
       {"T13",
        "single index past the end",
@@ -120,7 +120,7 @@ std::vector<Refusal> tensor_refusals() {
       {"T14",
        "item() of two elements",
        [](Bench& b) { b.keep(rand({2})).item<float>(); },
-       E::shape_mismatch,
+       E::shape_invalid,
        {"[item]", "(2,)"}},
       {"T14",
        "item() as another type",
@@ -176,13 +176,13 @@ std::vector<Refusal> tensor_refusals() {
       {"T20",
        "narrow of negative length",
        [](Bench& b) { b.keep(rand({4})).narrow(0, 2, -1); },
-       E::value_out_of_range,
+       E::index_out_of_range,
        {"[narrow]", "-1"}},
       {"T22", "shape of an undefined tensor", [](Bench&) { Tensor().shape(); }, E::tensor_undefined, {"shape"}},
       {"T22", "sum of an undefined tensor", [](Bench&) { sum(Tensor()); }, E::tensor_undefined, {"[sum]"}},
       {"T22", "undefined operand", [](Bench& b) { b.keep(rand({2})) * Tensor(); }, E::tensor_undefined, {"[mul]"}},
-      {"T23", "arange of step 0", [](Bench&) { arange(0, 5, 0); }, E::value_invalid, {"[arange]", "step"}},
-      {"T23", "arange that never arrives", [](Bench&) { arange(0, 5, -1); }, E::value_invalid, {"[arange]"}},
+      {"T23", "arange of step 0", [](Bench&) { arange(0, 5, 0); }, E::value_out_of_range, {"[arange]", "step"}},
+      {"T23", "arange that never arrives", [](Bench&) { arange(0, 5, -1); }, E::value_out_of_range, {"[arange]"}},
       {"T23", "arange of too many", [](Bench&) { arange(0, 1e300, 1e-3); }, E::shape_overflow, {"[arange]"}},
       {"T23", "arange to NaN", [](Bench&) { arange(0, std::nan(""), 1); }, E::value_out_of_range, {"[arange]"}},
   };
