@@ -1,5 +1,6 @@
 #pragma once
-// Private: loops over views of any strides, reduced to as few axes as possible and an innermost one to hand to a kernel.
+// Private: loops over views of any strides, reduced to as few axes as possible and an innermost one to hand to a
+// kernel.
 
 #include <cstdint>
 
@@ -100,8 +101,8 @@ void for_runs(const StridedLoop<N>& loop, std::int64_t begin, std::int64_t end, 
   }
 }
 
-/// A reduction as alternating groups of kept and reduced axes, from the shapes alone: the order of a sum must not depend
-/// on strides. Axes of extent 1 are dropped; neighbours of the same kind are one group.
+/// A reduction as alternating groups of kept and reduced axes, from the shapes alone: the order of a sum must not
+/// depend on strides. Axes of extent 1 are dropped; neighbours of the same kind are one group.
 struct ReducePlan {
   int groups = 0;
   bool reduced[max_rank] = {};

@@ -41,8 +41,7 @@ class CpuBackend final : public Backend {
   void pool_backward(const PoolGeometry& g, const TensorView& x, const TensorView& y, const TensorView& dy,
                      const TensorView& index, const TensorView& dx) override;
   void scan(ScanOp op, const TensorView& in, int axis, const TensorView& out) override;
-  void topk(const TensorView& in, int axis, bool largest, const TensorView& values,
-            const TensorView& indices) override;
+  void topk(const TensorView& in, int axis, bool largest, const TensorView& values, const TensorView& indices) override;
 
   // Fused forms: one pass over memory where the composed form makes several. What they do not cover (16-bit dtypes,
   // strided views) goes to the composed form.

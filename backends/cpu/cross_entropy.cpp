@@ -69,7 +69,8 @@ void check_labels(const TensorView& labels, std::int64_t classes, std::int64_t i
     const std::int64_t label = values[r * labels.strides[0]];
     if (label == ignored || (label >= 0 && label < classes)) continue;
     throw IndexError(ErrorCode::index_out_of_range, call_name("cross_entropy"),
-                     message("label ", label, " of row ", r, " is out of range for ", classes, " classes"), call_site());
+                     message("label ", label, " of row ", r, " is out of range for ", classes, " classes"),
+                     call_site());
   }
 }
 

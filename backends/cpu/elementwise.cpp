@@ -49,9 +49,7 @@ void binary_float(BinaryOp op, const Argument& a, const Argument& b, const Tenso
   const auto loop = collapse(out.shape, {x.strides(), y.strides(), &out.strides});
   const std::int64_t xs = loop.inner_stride(0), ys = loop.inner_stride(1), os = loop.inner_stride(2);
   const bool to_bool = writes_bool(op);
-  const auto readable = [dtype](std::int64_t stride) {
-    return is_native_float(dtype) && (stride == 0 || stride == 1);
-  };
+  const auto readable = [dtype](std::int64_t stride) { return is_native_float(dtype) && (stride == 0 || stride == 1); };
   const bool whole = readable(xs) && readable(ys) && os == 1 && is_native_float(dtype);
   parallel_runs(loop, cheap_grain, [&](const std::int64_t* offset, std::int64_t n) {
     const char* p = address(x.data(), dtype, offset[0]);

@@ -78,8 +78,8 @@ void CpuBackend::linear_backward(Activation act, const TensorView& dy, const Ten
     const Epilogue epilogue = epilogue_of(below);
     run_product(product, product_of(dz, w, dx, false),
                 [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
-                  kernel.derive(epilogue, element(dx, i0, j0), dx.strides[0], element(x, i0, j0), x.strides[0],
-                                i1 - i0, j1 - j0);
+                  kernel.derive(epilogue, element(dx, i0, j0), dx.strides[0], element(x, i0, j0), x.strides[0], i1 - i0,
+                                j1 - j0);
                 });
   }
   if (wanted(dw)) {

@@ -7,8 +7,8 @@
 #include <weft/backends/cpu/scratch.h>
 #include <weft/core/thread_pool.h>
 
-// Coefficients are computed as in backends/composed/optimise.cpp, with this backend's own exp, so that the fused step has
-// the composed one's bits.
+// Coefficients are computed as in backends/composed/optimise.cpp, with this backend's own exp, so that the fused step
+// has the composed one's bits.
 
 namespace weft::backends::cpu {
 namespace {

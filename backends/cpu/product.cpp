@@ -10,9 +10,9 @@
 namespace weft::backends::cpu {
 namespace {
 
-constexpr double inline_work = 2e6;       // multiply-adds below which one thread is faster: about 20 us
-constexpr std::int64_t one_strip = 192;   // rows up to which tiles only divide the columns
-constexpr std::int64_t tile_rows = 128;   // about: whole micro-kernels
+constexpr double inline_work = 2e6;      // multiply-adds below which one thread is faster: about 20 us
+constexpr std::int64_t one_strip = 192;  // rows up to which tiles only divide the columns
+constexpr std::int64_t tile_rows = 128;  // about: whole micro-kernels
 constexpr std::int64_t tile_columns = 256;
 constexpr std::int64_t packed_limit = 4 << 20;  // elements of packed B at a time: 16 MiB of float32
 
@@ -37,16 +37,14 @@ void one_tile(const ProductKernels& k, const Product& p, const void* packed, std
 void by_columns(const ProductKernels& k, const Product& p, TileDone done) {
   const double work = static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.depth);
   if (work <= inline_work) {
-    return parallel_for(1, 1, [&](std::int64_t, std::int64_t) {
-      one_tile(k, p, nullptr, 0, p.rows, 0, p.columns, done);
-    });
+    return parallel_for(1, 1,
+                        [&](std::int64_t, std::int64_t) { one_tile(k, p, nullptr, 0, p.rows, 0, p.columns, done); });
   }
   // Wide enough for four times the work that pays for a thread, and to amortise packing A again for each tile.
   const auto by_work = static_cast<std::int64_t>(4 * inline_work / (work / static_cast<double>(p.columns)));
   const std::int64_t width = round_up(std::max<std::int64_t>(by_work, p.rows <= 16 ? 64 : 128), k.panel_columns);
-  parallel_for(p.columns, width, [&](std::int64_t j0, std::int64_t j1) {
-    one_tile(k, p, nullptr, 0, p.rows, j0, j1, done);
-  });
+  parallel_for(p.columns, width,
+               [&](std::int64_t j0, std::int64_t j1) { one_tile(k, p, nullptr, 0, p.rows, j0, j1, done); });
 }
 
 /// Many rows: B is packed once, a stretch of columns at a time, and shared by a grid of tiles.

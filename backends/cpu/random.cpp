@@ -17,9 +17,8 @@ using Stream = void (*)(std::uint64_t seed, std::uint64_t draw, std::int64_t fir
 template <class T>
 void draw_all(Stream<T> stream, const RandomKey& key, std::int64_t n, T* out) {
   const std::uint64_t draw = draw_of(key);
-  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
-    stream(key.seed, draw, begin, end - begin, out + begin);
-  });
+  parallel_for(n, grain,
+               [&](std::int64_t begin, std::int64_t end) { stream(key.seed, draw, begin, end - begin, out + begin); });
 }
 
 /// Into out where it is an array of T, otherwise into a temporary that is copied to it.

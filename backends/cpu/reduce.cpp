@@ -164,9 +164,8 @@ void reduce_plain(ReduceOp op, const ReduceLayout& x, void* out) {
   const auto wide = [](const T* p) { return static_cast<Total>(load(p)); };
   Total* to = static_cast<Total*>(out);
   if (op == ReduceOp::prod) {
-    return fold_plain<T>(x, to, wide, [](Total a, Total b) {
-      return wrapping(a, b, [](auto p, auto q) { return p * q; });
-    });
+    return fold_plain<T>(x, to, wide,
+                         [](Total a, Total b) { return wrapping(a, b, [](auto p, auto q) { return p * q; }); });
   }
   fold_plain<T>(x, to, wide, [](Total a, Total b) { return wrapping(a, b, [](auto p, auto q) { return p + q; }); });
 }

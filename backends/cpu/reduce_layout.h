@@ -8,8 +8,8 @@
 namespace weft::backends::cpu {
 
 /// x[o, r, i] lies at data[o * outer_stride + r * reduced_stride + i]; where inner is 1, reduced_stride is 1.
-/// Which axes are outer, reduced, inner follows from the shapes alone. An input with several groups of reduced axes, with
-/// strides that do not fit or with another dtype than `wanted` is copied.
+/// Which axes are outer, reduced, inner follows from the shapes alone. An input with several groups of reduced axes,
+/// with strides that do not fit or with another dtype than `wanted` is copied.
 class ReduceLayout {
  public:
   ReduceLayout(Backend& backend, const TensorView& in, const Shape& out_shape, DType wanted);

@@ -39,8 +39,7 @@ void narrow(DType dtype, const float* in, void* out, std::int64_t n) noexcept {
   }
 }
 
-Fetched fetch(DType dtype, const char* p, std::int64_t stride, std::int64_t n, Buffer& buffer,
-              Repeat repeat) noexcept {
+Fetched fetch(DType dtype, const char* p, std::int64_t stride, std::int64_t n, Buffer& buffer, Repeat repeat) noexcept {
   const bool single = stride == 0 && repeat == Repeat::one;
   if (is_native_float(dtype)) {
     if (stride == 1 || single) return {p, stride};

@@ -4,8 +4,8 @@
 #include <weft/backends/cpu/runs.h>
 #include <weft/backends/cpu/scratch.h>
 
-// What goes along one axis: arg_reduce, scan, topk. Lines are independent and go to the threads; within a line the order
-// is that of the positions.
+// What goes along one axis: arg_reduce, scan, topk. Lines are independent and go to the threads; within a line the
+// order is that of the positions.
 
 namespace weft::backends::cpu {
 namespace {

@@ -27,10 +27,33 @@ constexpr T nan = std::numeric_limits<T>::quiet_NaN();
 /// Ordinary numbers, and everything a formula may stumble over.
 template <class T>
 std::vector<T> interesting() {
-  std::vector<T> x = {0,          -T(0),  1,          -1,          T(0.5),     T(-0.625), T(0.625), inf<T>,
-                      -inf<T>,    nan<T>, T(88.5),    T(-87),      T(100),     T(-100),   T(1e-30), T(-1e-30),
-                      T(1e30),    T(710), T(-709),    T(3),        T(-3),      T(9.5),    T(-9.5),  T(20),
-                      std::numeric_limits<T>::max(), std::numeric_limits<T>::min(), T(1e-5)};
+  std::vector<T> x = {0,
+                      -T(0),
+                      1,
+                      -1,
+                      T(0.5),
+                      T(-0.625),
+                      T(0.625),
+                      inf<T>,
+                      -inf<T>,
+                      nan<T>,
+                      T(88.5),
+                      T(-87),
+                      T(100),
+                      T(-100),
+                      T(1e-30),
+                      T(-1e-30),
+                      T(1e30),
+                      T(710),
+                      T(-709),
+                      T(3),
+                      T(-3),
+                      T(9.5),
+                      T(-9.5),
+                      T(20),
+                      std::numeric_limits<T>::max(),
+                      std::numeric_limits<T>::min(),
+                      T(1e-5)};
   for (const T value : numbers<T>(200, 3)) x.push_back(value * 3);
   return x;
 }

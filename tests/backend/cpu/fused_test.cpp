@@ -46,8 +46,8 @@ void linear_has_composed_bits(Activation act, bool with_bias, std::int64_t rows,
   std::vector<T> dx2(x.size()), dw2(w.size()), db2(b.size());
   for (const Activation below : {Activation::none, Activation::relu, Activation::tanh}) {
     const auto run = [&](auto&& call, std::vector<T>& to_x, std::vector<T>& to_w, std::vector<T>& to_b) {
-      call(act, view(dy, {rows, out}), view(fused, {rows, out}), nullptr, view(x, {rows, in}), view(w, {out, in}), below,
-           nullptr, view(to_x, {rows, in}), view(to_w, {out, in}), view(to_b, {out}));
+      call(act, view(dy, {rows, out}), view(fused, {rows, out}), nullptr, view(x, {rows, in}), view(w, {out, in}),
+           below, nullptr, view(to_x, {rows, in}), view(to_w, {out, in}), view(to_b, {out}));
     };
     run([](auto... args) { backend().linear_backward(args...); }, dx, dw, db);
     run([](auto... args) { backend().Backend::linear_backward(args...); }, dx2, dw2, db2);
@@ -151,7 +151,9 @@ struct Parameters {
       }
     }
     for (std::size_t i = 0; i < 4; ++i) {
-      const auto at = [&](std::size_t k) { return view(values[4 * i + k], {static_cast<std::int64_t>(values[4 * i].size())}); };
+      const auto at = [&](std::size_t k) {
+        return view(values[4 * i + k], {static_cast<std::int64_t>(values[4 * i].size())});
+      };
       slots.push_back({at(0), at(1), states ? at(2) : none, states ? at(3) : none});
     }
   }

@@ -36,7 +36,8 @@ struct Size {
   std::int64_t m, n, k;
 };
 // inline, columns only, a grid of tiles, several row tiles and a ragged last one
-constexpr Size sizes[] = {{5, 7, 9}, {128, 512, 300}, {128, 10, 512}, {512, 300, 128}, {700, 530, 270}, {1, 2000, 1500}};
+constexpr Size sizes[] = {{5, 7, 9},       {128, 512, 300}, {128, 10, 512},
+                          {512, 300, 128}, {700, 530, 270}, {1, 2000, 1500}};
 
 TEST(Matmul, ThreadsDoNotMatter) {
   for (const Size& s : sizes) {
@@ -118,7 +119,8 @@ TEST(Matmul, BatchesAreSingleProducts) {
     for (std::int64_t i = 0; i < 2; ++i) {
       for (std::int64_t j = 0; j < 3; ++j) {
         const TensorView one_a = {a.data() + (3 * i + j) * m * k, DType::float32, {m, k}, {k, 1}, {}};
-        const TensorView one_b = {b.data() + i * right.strides[0] + j * right.strides[1], DType::float32, {k, n}, {n, 1}, {}};
+        const TensorView one_b = {
+            b.data() + i * right.strides[0] + j * right.strides[1], DType::float32, {k, n}, {n, 1}, {}};
         const std::vector<float> one = product(one_a, one_b);
         EXPECT_EQ(different(one.data(), all.data() + (3 * i + j) * m * n, m * n), 0) << shared;
       }

@@ -65,8 +65,8 @@ T definition(const Matrix<T>& a, const Matrix<T>& b, std::int64_t i, std::int64_
 
 template <class T>
 Product arguments(const Matrix<T>& a, const Matrix<T>& b, T* c, std::int64_t c_row, bool accumulate = false) {
-  return {a.data.data(), b.data.data(), c,     a.rows,   b.columns, a.columns, a.row,
-          a.column,      b.row,         b.column, c_row, accumulate};
+  return {a.data.data(), b.data.data(), c,     a.rows,   b.columns, a.columns,
+          a.row,         a.column,      b.row, b.column, c_row,     accumulate};
 }
 
 /// How the result is put together.
@@ -86,7 +86,8 @@ void compute(const ProductKernels& k, const Product& p, Way way) {
   for (std::int64_t i = 0; i < p.rows; i += 5) {
     for (std::int64_t j = 0; j < p.columns; j += k.panel_columns) {
       const bool from_packed = (i / 5 + j / k.panel_columns) % 2 == 0;
-      run(from_packed ? packed.get() : nullptr, i, std::min(p.rows, i + 5), j, std::min(p.columns, j + k.panel_columns));
+      run(from_packed ? packed.get() : nullptr, i, std::min(p.rows, i + 5), j,
+          std::min(p.columns, j + k.panel_columns));
     }
   }
 }
@@ -232,8 +233,10 @@ TEST(ProductKernels, RecordedBits) {
     std::vector<double> yd(4000);
     compute<float>(*set->product_float32, arguments(x, w, y.data(), 100), Way::packed);
     compute<double>(*set->product_float64, arguments(xd, wd, yd.data(), 100), Way::packed);
-    EXPECT_EQ(hash_of(y.data(), y.size() * 4), has_fma(*set) ? 11547184112743472214u : 9189133807616849442u) << set->isa;
-    EXPECT_EQ(hash_of(yd.data(), yd.size() * 8), has_fma(*set) ? 10418133214488639526u : 14159528391750720071u) << set->isa;
+    EXPECT_EQ(hash_of(y.data(), y.size() * 4), has_fma(*set) ? 11547184112743472214u : 9189133807616849442u)
+        << set->isa;
+    EXPECT_EQ(hash_of(yd.data(), yd.size() * 8), has_fma(*set) ? 10418133214488639526u : 14159528391750720071u)
+        << set->isa;
   }
 }
 

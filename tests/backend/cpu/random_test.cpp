@@ -31,11 +31,16 @@ void same_stream(void (*stream)(std::uint64_t, std::uint64_t, std::int64_t, std:
 TEST(RandomStreams, EverySetGivesTheElementsOfPhilox) {
   for (const Kernels* set : all_sets()) {
     const RandomKernels& k = *set->random;
-    same_stream<std::uint32_t>(k.bits, [](auto s, auto d, auto i) { return philox_bits(s, d, i); }, set->isa);
-    same_stream<float>(k.uniform_float32, [](auto s, auto d, auto i) { return philox_uniform_f32(s, d, i); }, set->isa);
-    same_stream<double>(k.uniform_float64, [](auto s, auto d, auto i) { return philox_uniform_f64(s, d, i); }, set->isa);
-    same_stream<float>(k.normal_float32, [](auto s, auto d, auto i) { return philox_normal_f32(s, d, i); }, set->isa);
-    same_stream<double>(k.normal_float64, [](auto s, auto d, auto i) { return philox_normal_f64(s, d, i); }, set->isa);
+    same_stream<std::uint32_t>(
+        k.bits, [](auto s, auto d, auto i) { return philox_bits(s, d, i); }, set->isa);
+    same_stream<float>(
+        k.uniform_float32, [](auto s, auto d, auto i) { return philox_uniform_f32(s, d, i); }, set->isa);
+    same_stream<double>(
+        k.uniform_float64, [](auto s, auto d, auto i) { return philox_uniform_f64(s, d, i); }, set->isa);
+    same_stream<float>(
+        k.normal_float32, [](auto s, auto d, auto i) { return philox_normal_f32(s, d, i); }, set->isa);
+    same_stream<double>(
+        k.normal_float64, [](auto s, auto d, auto i) { return philox_normal_f64(s, d, i); }, set->isa);
   }
 }
 

@@ -35,7 +35,7 @@ T tree(Fold fold, const T* values, std::int64_t n) {
 
 template <class T>
 T chunk_of_row(Fold fold, const T* x, std::int64_t n) {
-  const T start = fold == Fold::sum ? T(0)
+  const T start = fold == Fold::sum   ? T(0)
                   : fold == Fold::max ? -std::numeric_limits<T>::infinity()
                                       : std::numeric_limits<T>::infinity();
   std::vector<T> lane(64, start);
@@ -167,7 +167,8 @@ TEST(Reduce, LongRowsAndAllElements) {
     const std::vector<float> expected = {along_row(Fold::sum, x.data(), n), along_row(Fold::sum, x.data() + n, n)};
     for (const int threads : {1, 2, 3, 8}) {
       const Threads with(threads);
-      EXPECT_EQ(different(reduce(ReduceOp::sum, contiguous_view(x.data(), DType::float32, {2, n}), {2, 1}), expected), 0);
+      EXPECT_EQ(different(reduce(ReduceOp::sum, contiguous_view(x.data(), DType::float32, {2, n}), {2, 1}), expected),
+                0);
       const auto all = reduce(ReduceOp::sum, contiguous_view(x.data(), DType::float32, {2, n}), {1, 1});
       EXPECT_TRUE(same_bits(all[0], along_row(Fold::sum, x.data(), 2 * n))) << n;
     }

@@ -31,8 +31,7 @@ template <class T>
 std::vector<T> numbers(std::int64_t n, std::uint64_t seed) {
   std::vector<T> values(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i) {
-    values[static_cast<std::size_t>(i)] =
-        static_cast<T>(philox_normal_f64(seed, 0, static_cast<std::uint64_t>(i)));
+    values[static_cast<std::size_t>(i)] = static_cast<T>(philox_normal_f64(seed, 0, static_cast<std::uint64_t>(i)));
   }
   return values;
 }
