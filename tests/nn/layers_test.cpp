@@ -107,7 +107,8 @@ TEST(Dropout, DrawsOncePerCallWhileTraining) {
   EXPECT_TRUE(layer(x).is_same(x));
   EXPECT_EQ(generator.draw(), 2u);
   error_of<ValueError>([] { nn::Dropout(1.5); }, ErrorCode::value_out_of_range);
-  error_of<ValueError>([] { nn::Dropout(std::numeric_limits<double>::quiet_NaN()); }, ErrorCode::value_out_of_range);
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  error_of<ValueError>([] { const nn::Dropout refused(nan); }, ErrorCode::value_out_of_range);
 }
 
 TEST(Flatten, JoinsAllButTheBatch) {
