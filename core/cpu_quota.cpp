@@ -1,11 +1,15 @@
 #include <weft/core/cpu_quota.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <new>
+
+#include <weft/core/thread_pool.h>
 
 namespace weft {
 namespace {
@@ -96,6 +100,43 @@ int cgroup_cpu_limit(std::string_view membership, const std::string& root) {
     if (here > 0 && (smallest == 0 || here < smallest)) smallest = here;
   }
   return smallest;
+}
+
+namespace {
+
+int count_cpus() noexcept {
+  int allowed = 0;
+  for (int size = 1024; size <= 1 << 20; size *= 2) {  // the kernel's mask may be wider than cpu_set_t
+    cpu_set_t* set = CPU_ALLOC(static_cast<std::size_t>(size));
+    if (set == nullptr) break;
+    const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(size));
+    if (sched_getaffinity(0, bytes, set) == 0) allowed = CPU_COUNT_S(bytes, set);
+    CPU_FREE(set);
+    if (allowed > 0) break;
+  }
+  if (allowed == 0) allowed = std::max(1, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+  try {
+    std::string membership;
+    char text[4096];
+    const int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+      for (ssize_t got = 0; (got = read(fd, text, sizeof text)) > 0;) {
+        membership.append(text, static_cast<std::size_t>(got));
+      }
+      close(fd);
+    }
+    const int quota = cgroup_cpu_limit(membership, "/sys/fs/cgroup");
+    if (quota > 0) allowed = std::min(allowed, quota);
+  } catch (const std::bad_alloc&) {  // the mask alone, then
+  }
+  return allowed;
+}
+
+}  // namespace
+
+int hardware_threads() noexcept {
+  static const int threads = count_cpus();
+  return threads;
 }
 
 }  // namespace weft

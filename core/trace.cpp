@@ -16,6 +16,7 @@
 
 #include <weft/core/atomic_file.h>
 #include <weft/core/error.h>
+#include <weft/core/json_text.h>
 #include <weft/core/message.h>
 
 namespace weft {
@@ -159,46 +160,6 @@ void keep(const Event& event, std::int64_t zero) noexcept try {
 
 // ---- the file
 
-// The length of the valid UTF-8 sequence at the start of the text, 0 if there is none.
-std::size_t utf8_length(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) -> unsigned {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  const auto more = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xC2) return 0;
-  if (first < 0xE0) return more(1) ? 2 : 0;
-  if (first < 0xF0) {  // neither overlong nor a surrogate
-    const bool good = first == 0xE0 ? byte(1) >= 0xA0 : first == 0xED ? byte(1) < 0xA0 : true;
-    return more(1) && more(2) && good ? 3 : 0;
-  }
-  const bool good = first == 0xF0 ? byte(1) >= 0x90 : first == 0xF4 ? byte(1) < 0x90 : first < 0xF4;
-  return more(1) && more(2) && more(3) && good ? 4 : 0;
-}
-
-void append_quoted(std::string& out, std::string_view text) {
-  out += '"';
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const unsigned char c = static_cast<unsigned char>(text.front());
-    if (length == 0) {
-      out += "\\ufffd";
-    } else if (c == '"' || c == '\\') {
-      out += '\\';
-      out += text.front();
-    } else if (c < 0x20) {
-      out += "\\u00";
-      out += "0123456789abcdef"[c >> 4];
-      out += "0123456789abcdef"[c & 15];
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(length == 0 ? 1 : length);
-  }
-  out += '"';
-}
-
 // The format counts microseconds.
 void append_microseconds(std::string& out, std::int64_t nanoseconds) {
   if (nanoseconds < 0) nanoseconds = 0;
@@ -212,14 +173,14 @@ void append_microseconds(std::string& out, std::int64_t nanoseconds) {
 
 void append_event(std::string& out, const Event& event, int thread, pid_t process) {
   out += "{\"name\":";
-  append_quoted(out, event.name);
+  append_json_string(out, event.name);
   out += event.category == nullptr ? ",\"ph\":\"C\",\"ts\":" : ",\"ph\":\"X\",\"ts\":";
   append_microseconds(out, event.start);
   if (event.category != nullptr) {
     out += ",\"dur\":";
     append_microseconds(out, event.duration);
     out += ",\"cat\":";
-    append_quoted(out, event.category);
+    append_json_string(out, event.category);
   }
   out += message(",\"pid\":", process, ",\"tid\":", thread);
   if (event.category == nullptr) {
@@ -228,7 +189,7 @@ void append_event(std::string& out, const Event& event, int thread, pid_t proces
     out += '}';
   } else if (event.argument_name != nullptr) {
     out += ",\"args\":{";
-    append_quoted(out, event.argument_name);
+    append_json_string(out, event.argument_name);
     out += ':';
     append(out, event.argument);
     out += '}';
@@ -239,7 +200,7 @@ void append_event(std::string& out, const Event& event, int thread, pid_t proces
 void append_name(std::string& out, const char* kind, std::string_view name, int thread, pid_t process) {
   out +=
       message("{\"name\":\"", kind, "\",\"ph\":\"M\",\"pid\":", process, ",\"tid\":", thread, ",\"args\":{\"name\":");
-  append_quoted(out, name);
+  append_json_string(out, name);
   out += "}}";
 }
 

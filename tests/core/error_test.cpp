@@ -140,6 +140,7 @@ TEST(ClosestName, SuggestsOnlyWhatIsNear) {
   EXPECT_EQ(closest_name("CUDA", names), "cuda");
   EXPECT_EQ(closest_name("momemtun", names), "momentum");
   EXPECT_EQ(closest_name("weight_decay", names), "");
+  EXPECT_EQ(closest_name("mentor", names), "");  // five edits from "momentum" are no slip
   EXPECT_EQ(closest_name("", names), "");
   EXPECT_EQ(closest_name("x", names), "");
   EXPECT_EQ(closest_name(std::string(1000000, 'c'), names), "");  // bounded cost
