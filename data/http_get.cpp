@@ -2,7 +2,9 @@
 
 #if defined(WEFT_HAVE_CURL)
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <string_view>
@@ -34,6 +36,7 @@ class Transfer {
       return answer_;
     }
     configure();
+    last_sign_of_life_ = Clock::now();
     const CURLcode code = curl_.curl_easy_perform(handle_.get());
     if (thrown_ != nullptr) std::rethrow_exception(thrown_);
     curl_.curl_easy_getinfo(handle_.get(), CURLINFO_RESPONSE_CODE, &answer_.status);
@@ -68,9 +71,6 @@ class Transfer {
     set(allowed_protocols, protocols);
     set(allowed_redirect_protocols, protocols);
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout_seconds * 1000));
-    set(CURLOPT_LOW_SPEED_LIMIT, 1L);  // bytes per second
-    set(CURLOPT_LOW_SPEED_TIME,
-        options.stall_timeout_seconds < 1 ? 1L : static_cast<long>(options.stall_timeout_seconds));
     set(CURLOPT_ERRORBUFFER, error_);
     if (request_.offset > 0) {
       range_ = message(request_.offset, "-");
@@ -106,7 +106,10 @@ class Transfer {
   }
 
   static std::size_t on_header(char* data, std::size_t, std::size_t bytes, void* self) {
-    static_cast<Transfer*>(self)->read_header({data, bytes});
+    auto* transfer = static_cast<Transfer*>(self);
+    transfer->answering_ = true;
+    transfer->last_sign_of_life_ = Clock::now();
+    transfer->read_header({data, bytes});
     return bytes;
   }
 
@@ -154,6 +157,7 @@ class Transfer {
   }
 
   bool take(std::span<const std::byte> part) {
+    last_sign_of_life_ = Clock::now();
     curl_.curl_easy_getinfo(handle_.get(), CURLINFO_RESPONSE_CODE, &answer_.status);
     if (answer_.status != 200 && answer_.status != 206) return false;  // an error page
     if (!begun_ && !begin_body()) return false;
@@ -164,12 +168,25 @@ class Transfer {
 
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
     auto* transfer = static_cast<Transfer*>(self);
+    if (transfer->stalled()) return 1;
     return transfer->guarded([&] { return transfer->poll_(); }) ? 0 : 1;
+  }
+
+  /// libcurl has an option for this too, which averages over some seconds and so reacts late.
+  bool stalled() {
+    const DownloadOptions& options = *request_.options;
+    const double patience = answering_ ? options.stall_timeout_seconds
+                                       : std::max(options.stall_timeout_seconds, options.connect_timeout_seconds);
+    if (std::chrono::duration<double>(Clock::now() - last_sign_of_life_).count() < patience) return false;
+    answer_.reason = message("nothing arrived for ", patience, " s");
+    return true;
   }
 
   struct Cleanup {
     void operator()(CURL* handle) const { curl_library().curl_easy_cleanup(handle); }
   };
+
+  using Clock = std::chrono::steady_clock;
 
   const CurlLibrary& curl_ = curl_library();
   const HttpRequest& request_;
@@ -181,6 +198,8 @@ class Transfer {
   char error_[CURL_ERROR_SIZE] = {};
   HttpAnswer answer_;
   bool begun_ = false;
+  bool answering_ = false;
+  Clock::time_point last_sign_of_life_{};
   std::int64_t range_start_ = -1;
   std::int64_t range_total_ = -1;
   std::exception_ptr thrown_;
