@@ -98,11 +98,6 @@ Tensor arange(double start, double stop, double step, TensorOptions options, Cal
                      message(start, " to ", stop, " in steps of ", step, " has more elements than 2^63 - 1"), at);
   }
   const auto n = static_cast<std::int64_t>(count);
-  const auto exact = [](double x) { return x == std::trunc(x) && std::fabs(x) <= 0x1p53; };
-  if (exact(start) && exact(step) && exact(stop)) {  // no rounding, whatever the dtype
-    const auto first = static_cast<std::int64_t>(start), each = static_cast<std::int64_t>(step);
-    return generated(n, options, "arange", at, [=](std::int64_t i) { return Number(first + i * each); });
-  }
   return generated(n, options, "arange", at,
                    [=](std::int64_t i) { return Number(start + static_cast<double>(i) * step); });
 }

@@ -103,7 +103,11 @@ TEST_P(Families, ArgReduce) {
   EXPECT_EQ(argmax(0, false).to_vector<std::int64_t>(), (Ints{1, 0, 1}));
   EXPECT_EQ(argmax(-1, true).shape(), (Shape{2, 1}));
   EXPECT_EQ(ops::arg_reduce(ArgReduceOp::argmin, x, 1, false, "argmin", here).to_vector<std::int64_t>(), (Ints{0, 1}));
-  EXPECT_EQ(ops::arg_reduce(ArgReduceOp::argmax, scalar(3, on()), -1, false, "argmax", here).item<std::int64_t>(), 0);
+  for (const bool keepdim : {false, true}) {
+    const Tensor of_scalar = ops::arg_reduce(ArgReduceOp::argmax, scalar(3, on()), -1, keepdim, "argmax", here);
+    EXPECT_EQ(of_scalar.item<std::int64_t>(), 0);
+    EXPECT_EQ(of_scalar.rank(), 0);
+  }
 }
 
 TEST_P(Families, SumTo) {
@@ -225,6 +229,8 @@ TEST_P(Families, IndexSelectAndAdd) {
   const Tensor turned = ops::transpose(x, 0, 1, "t", here);
   EXPECT_EQ(values(ops::index_select(turned, 1, index, "index_select", here)), (Floats{4, 0, 4, 5, 1, 5}));
   EXPECT_EQ(ops::index_select(x, 0, zeros({0}, on(DType::int64)), "index_select", here).shape(), (Shape{0, 2}));
+  const Tensor every_other = ops::slice(from_vector(Ints{2, 0, 1}, {3}, device()), 0, {{}, {}, 2}, "slice", here);
+  EXPECT_EQ(values(ops::index_select(x, 0, every_other, "index_select", here)), (Floats{4, 5, 2, 3}));
 
   const Tensor source = floats({1, 1, 10, 10, 100, 100}, {3, 2});
   const Tensor added = ops::index_add(x, 0, index, source, "index_add", here);

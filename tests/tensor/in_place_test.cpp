@@ -58,6 +58,9 @@ TEST_P(InPlace, OverlappingOperandsAreReadBeforeTheWrite) {
   const Tensor reversed = counted({4});
   ops::copy_into(reversed, ops::slice(reversed, 0, {{}, {}, -1}, "slice", here), "copy_", here);
   EXPECT_EQ(values(reversed), (Floats{3, 2, 1, 0}));
+  const Tensor tail = counted({6});  // the view that is read begins behind the target and runs towards it
+  ops::copy_into(part(tail, 0, 5), ops::slice(tail, 0, {5, 0, -1}, "slice", here), "copy_", here);
+  EXPECT_EQ(values(tail), (Floats{5, 4, 3, 2, 1, 5}));
   const Tensor square = counted({2, 2});
   ops::binary_into(BinaryOp::add, square, ops::transpose(square, 0, 1, "t", here), "add_", here);
   EXPECT_EQ(values(square), (Floats{0, 3, 3, 6}));
@@ -110,8 +113,10 @@ TEST_P(InPlace, ARefusedWriteChangesNothing) {
 }
 
 TEST_P(InPlace, AnExpandedAxisOfExtentOneMayBeWritten) {
-  const Tensor x = counted({1, 3});
-  ops::fill(ops::expand(x, {1, 3}, "expand", here), 4, "fill_", here);
+  const Tensor x = counted({3});
+  const Tensor row = ops::expand(x, {1, 3}, "expand", here);
+  ASSERT_EQ(row.strides()[0], 0);
+  ops::fill(row, 4, "fill_", here);
   EXPECT_EQ(values(x), Floats(3, 4.0f));
 }
 

@@ -174,5 +174,23 @@ TEST(Lifetime, ATensorMadeWhileRecordingOutlivesTheTape) {
   EXPECT_EQ(live_bytes(), before);
 }
 
+TEST(Lifetime, ATensorDroppedWhileRecordingIsKeptForTheReplay) {
+  const std::size_t before = live_bytes();
+  {
+    Tensor x = from_vector(Floats{1, 2, 3}, {3}, serial());
+    Tensor twice;
+    backends::TapePtr tape = backends::Tape::make(backends::backend_for(serial()));
+    {
+      const backends::Tape::Recording recording(*tape);
+      twice = ops::binary(BinaryOp::mul, x, 2, "mul", here);
+      x = {};
+    }
+    const Tensor other = full({3}, 99, serial());  // would be given x's memory
+    tape->replay(1);
+    EXPECT_EQ(values(twice), (Floats{2, 4, 6}));
+  }
+  EXPECT_EQ(live_bytes(), before);
+}
+
 }  // namespace
 }  // namespace weft

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tensor/strict_backend.h"
+
 #include <weft/backends/registry.h>
 #include <weft/core/error.h>
 #include <weft/tensor/creation.h>
@@ -42,7 +44,7 @@ class OnEveryBackend : public ::testing::TestWithParam<Device> {
 inline std::string device_name(const ::testing::TestParamInfo<Device>& info) { return name(info.param.kind); }
 
 #define WEFT_ON_EVERY_BACKEND(Suite) \
-  INSTANTIATE_TEST_SUITE_P(Backends, Suite, ::testing::Values(serial(), cpu()), weft::testing::device_name)
+  INSTANTIATE_TEST_SUITE_P(Backends, Suite, ::testing::Values(serial(), cpu(), strict()), weft::testing::device_name)
 
 using Floats = std::vector<float>;
 using Ints = std::vector<std::int64_t>;

@@ -72,6 +72,23 @@ TEST_P(Views, ReshapeOfReversedAndExpandedTensors) {
   EXPECT_EQ(values(flat), (Floats{0, 0, 0, 1, 1, 1}));
 }
 
+// Axes that follow each other evenly are one axis, also backwards and with gaps; an axis of extent 1 is in nobody's
+// way.
+TEST_P(Views, ReshapeMergesEvenStrides) {
+  const Tensor x = counted({2, 3});
+  const Tensor turned =
+      ops::slice(ops::slice(x, 0, {{}, {}, -1}, "slice", here), 1, {{}, {}, -1}, "slice", here);  // strides (-3, -1)
+  const Tensor flat = ops::reshape(turned, {6}, "reshape", here);
+  EXPECT_TRUE(flat.shares_storage(x));
+  EXPECT_EQ(values(flat), (Floats{5, 4, 3, 2, 1, 0}));
+  const Tensor gaps = ops::slice(counted({2, 8}), 1, {0, 6, 2}, "slice", here);  // strides (8, 2)
+  EXPECT_FALSE(ops::reshape(gaps, {6}, "reshape", here).shares_storage(gaps));
+  const Tensor row = ops::narrow(gaps, 0, 1, 1, "narrow", here);
+  const Tensor three = ops::reshape(row, {3}, "reshape", here);
+  EXPECT_TRUE(three.shares_storage(gaps));
+  EXPECT_EQ(values(three), (Floats{8, 10, 12}));
+}
+
 TEST_P(Views, ExpandRepeatsWithStrideZero) {
   const Tensor x = counted({3, 1});
   const Tensor e = ops::expand(x, {2, -1, 4}, "expand", here);
