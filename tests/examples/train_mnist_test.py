@@ -138,19 +138,28 @@ class TrainMnist(unittest.TestCase):
         longer = [*SMALL, "--limit", "8000", "--batch-size", "32", "--checkpoint-every", "20"]
         run(*longer, "--checkpoint", self.path("whole"))
         want = digest(self.path("whole"))
-        whole = self.seconds(lambda: run(*longer, "--checkpoint", self.path("timed")))
         chance = random.Random(20)
         kills = kills_of_trained = 0
         folder = self.path("killed")
 
-        def trained():
-            return os.path.isdir(folder) and any(n.endswith(".safetensors") for n in os.listdir(folder))
+        def start(where):
+            """The program, at the moment when it begins to train."""
+            process = subprocess.Popen([PROGRAM, *longer, "--checkpoint", where, "--resume"], stdout=subprocess.PIPE,
+                                       stderr=subprocess.STDOUT, text=True)
+            for line in process.stdout:
+                if "parameters on" in line:
+                    return process
+            raise AssertionError("it never began to train")
 
+        def trained():
+            return any(n.endswith(".safetensors") for n in os.listdir(folder))
+
+        process = start(self.path("timed"))
+        whole = self.seconds(process.communicate)
         while kills < 20:
-            process = subprocess.Popen([PROGRAM, *longer, "--checkpoint", folder, "--resume"],
-                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            process = start(folder)
             try:
-                out = process.communicate(timeout=chance.uniform(0.2, 0.8) * whole)[0]
+                out = process.communicate(timeout=chance.uniform(0, 0.3) * whole)[0]
                 self.assertEqual(process.returncode, 0, out)
                 self.assertEqual(digest(folder), want)  # it finished before the kill: begin again, the count goes on
                 shutil.rmtree(folder)
@@ -159,7 +168,7 @@ class TrainMnist(unittest.TestCase):
                 process.communicate()
                 kills += 1
                 kills_of_trained += trained()
-        print(f"killed 20 times, {kills_of_trained} of them with a checkpoint to go on from; a run takes {whole:.1f} s")
+        print(f"killed 20 times, {kills_of_trained} of them with a checkpoint to go on from; training takes {whole:.1f} s")
         self.assertGreaterEqual(kills_of_trained, 10)
         resumes = trained()
         out = run(*longer, "--checkpoint", folder, "--resume").stdout
