@@ -32,7 +32,8 @@ struct FoundMnist {
 
 /// In this order: options.folder; $WEFT_DATA_DIR/mnist; the user's cache; a download into the cache; synthetic digits.
 /// A folder that was asked for must have the files, and files that are found must be good: their errors are thrown
-/// (load_mnist()), nothing else is taken instead. A download that fails is not an error: the notice says why.
+/// (load_mnist()), nothing else is taken instead. A download that fails is not an error: the notice says why. To give
+/// up altogether, on Ctrl-C say, throw something of your own from downloading.progress.
 WEFT_API FoundMnist find_mnist(const FindMnistOptions& options = {}, CallSite at = CallSite::here());
 
 /// $XDG_CACHE_HOME/weft/mnist, or ~/.cache/weft/mnist; empty when neither variable is set to an absolute path.

@@ -114,7 +114,8 @@ ImageDataset load_mnist(const std::string& folder, Split split, const MnistOptio
     throw IoError(ErrorCode::io_checksum, op,
                   published == nullptr ? message(labels.path, ": its SHA-256 is neither MNIST's nor Fashion-MNIST's")
                                        : message(images.path, ": the labels beside it are those of ", name,
-                                                 ", its SHA-256 is not that of ", name, "'s images"),
+                                                 ", its SHA-256 is not that of ", name, "'s images",
+                                                 published->plain_sha256.empty() ? " (known packed only)" : ""),
                   at);
   }
   return ImageDataset(images.file.values, labels.file.values, num_classes, name, folder, at);

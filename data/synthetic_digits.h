@@ -9,7 +9,10 @@
 //
 // How hard it is (float32, SGD with momentum 0.9, batch 128, half an epoch of warm-up to lr 0.1, then cosine to 0), on
 // the 10,000 test digits:
-//   @FIGURES@
+//   linear softmax, 60,000 digits, 20 epochs, the best of lr 0.01 to 0.3        86.2 %
+//   784-512-512-10 with ReLU, 20,000 digits, 3 epochs, three seeds             97.7 to 97.8 %
+//   784-512-512-10 with ReLU, 60,000 digits, 10 epochs, three seeds            99.6 to 99.7 %
+// (measured with NumPy on the exported pictures)
 
 #include <cstdint>
 
@@ -21,8 +24,8 @@ namespace weft {
 
 /// `count` digits, 0 meaning 60,000 (train) or 10,000 (test). Digit i of a split depends on (split, seed, i) only, so a
 /// smaller count gives the first digits of a larger one, and train and test never share one. name() is "synthetic
-/// digits", source() says what they are. Drawn on all threads, 15 us a digit. Throws ValueError unless 0 <= count <=
-/// 2^40.
+/// digits", source() says what they are. Drawn on all threads, about 10 us of processor time a digit. Throws ValueError
+/// unless 0 <= count <= 2^40.
 WEFT_API ImageDataset synthetic_digits(Split split, std::int64_t count = 0, std::uint64_t seed = 0,
                                        CallSite at = CallSite::here());
 
