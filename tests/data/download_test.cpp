@@ -129,6 +129,7 @@ TEST_F(Download, AServerWithoutRangesSendsItAll) {
   refused(ErrorCode::io_network, {url("/cut/1/half")}, sum_);
   download({url("/norange/half")}, target_, sum_, plain_);
   EXPECT_EQ(read_whole(target_), file_);
+  EXPECT_EQ(requests("norange/half").size(), 1u) << "the whole file replaces the part at once";
 }
 
 TEST_F(Download, APartThatIsCompleteIsTaken) {
