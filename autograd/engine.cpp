@@ -1,6 +1,7 @@
 #include <weft/autograd/engine.h>
 
 #include <algorithm>
+#include <limits>
 #include <mutex>
 #include <string>
 
@@ -94,6 +95,7 @@ Run::~Run() {
 
 void Run::restrict_to(std::span<const Tensor> inputs) {
   restricted_ = true;
+  oldest_ = std::numeric_limits<std::uint64_t>::max();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     ops::check_defined(inputs[i], name_, "an input", at_);
     Node* node = target_of(inputs[i]);
@@ -103,6 +105,7 @@ void Run::restrict_to(std::span<const Tensor> inputs) {
                                   " does not record gradients; call requires_grad_() ", "on it before it is used"),
                           at_);
     }
+    oldest_ = std::min(oldest_, node->sequence);
     if (node->is_leaf) {
       add_leaf(static_cast<Leaf&>(*node));
     } else {
@@ -132,7 +135,6 @@ void Run::seed(const Tensor& output, const Tensor& gradient) {
   }
   claim_behind(*root);
   Tensor start = gradient.defined() ? gradient : ones_like(output, at_);
-  if (!create_ && node_of(start) != nullptr) start = without_history(start);
   if (root->is_leaf) {
     if (wants(root)) accumulate(leaves_[leaf_index_.at(root)].gradient, std::move(start));
   } else {
@@ -185,7 +187,7 @@ void Run::claim_behind(Node& root) {
       if (!restricted_) add_leaf(static_cast<Leaf&>(node));
       const auto known = leaf_index_.find(&node);
       if (known != leaf_index_.end()) leaves_[known->second].reached = true;
-    } else if (node.owner.load(std::memory_order_relaxed) != this) {
+    } else if (node.sequence >= oldest_ && node.owner.load(std::memory_order_relaxed) != this) {
       claim(node);
       stack_.push_back(&node);
     }
@@ -204,7 +206,7 @@ void Run::claim_behind(Node& root) {
 bool Run::wants(const Node* target) const {
   if (target == nullptr) return false;
   if (target->is_leaf) return restricted_ ? leaf_index_.count(target) != 0 : target->open;
-  return !restricted_ || target->needed || inputs_.count(target) != 0;
+  return !restricted_ || (target->sequence >= oldest_ && (target->needed || inputs_.count(target) != 0));
 }
 
 // From the oldest node up: a node is needed when one of its edges leads to something wanted.
@@ -262,7 +264,7 @@ Tensor Run::hooked(const Node& node, Tensor gradient) {
     Tensor replacement = hook(gradient);
     if (!replacement.defined()) continue;
     check_gradient(node, replacement, "the gradient a hook returned");
-    gradient = !create_ && node_of(replacement) != nullptr ? without_history(replacement) : std::move(replacement);
+    gradient = std::move(replacement);
   }
   return gradient;
 }
@@ -321,7 +323,7 @@ void Run::commit() {
   std::vector<Tensor> fresh(leaves_.size());
   for (std::size_t i = 0; i < leaves_.size(); ++i) {
     LeafGradient& slot = leaves_[i];
-    if (!slot.gradient.defined() || !slot.leaf->open) continue;
+    if (!slot.gradient.defined()) continue;
     const Tensor& old = slot.leaf->grad;
     if (!old.defined()) {
       fresh[i] = owned(std::move(slot.gradient));
@@ -333,7 +335,7 @@ void Run::commit() {
     LeafGradient& slot = leaves_[i];
     if (fresh[i].defined()) {
       slot.leaf->grad = std::move(fresh[i]);
-    } else if (slot.gradient.defined() && slot.leaf->open) {
+    } else if (slot.gradient.defined()) {
       ops::binary_into(BinaryOp::add, slot.leaf->grad, slot.gradient, name_, at_);
     }
   }

@@ -66,6 +66,7 @@ class Run {
   bool retain_;
   bool create_;
   bool restricted_ = false;
+  std::uint64_t oldest_ = 0;  // no call before the oldest input leads to one: the walk stops there
   bool mode_before_;
   Run* outer_;  // the backward from whose hook this one was called
   std::vector<Step> order_;

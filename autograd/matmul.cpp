@@ -32,8 +32,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, CallSite at) {
       if (row) dy = unsqueeze(dy, -2, back.at);
       if (back.wants(0)) {
         const Tensor right = as_matrix(back(b), false, back.at);
-        const Tensor da = matmul(dy, transpose(right, -2, -1, back.at), back.at);
-        back[0] = row ? squeeze(da, -2, back.at) : da;
+        back[0] = matmul(dy, transpose(right, -2, -1, back.at), back.at);  // a row's (.., 1, k) is summed to (k)
       }
       if (back.wants(1)) {
         const Tensor left = as_matrix(back(a), true, back.at);
@@ -53,8 +52,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, CallSite at) {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, CallSite at) {
   Tensor y = ops::linear(x, weight, bias, "linear", at);
   if (Recorder r{"linear", at, x, weight, bias}) {
-    r.record(y, [x = r.keep(x), weight = r.keep(weight)](Back& back) {
-      if (grad_enabled()) {
+    r.record(y, [x = r.keep_for(1, x), weight = r.keep(weight)](Back& back) {
+      if (grad_enabled() || !x.kept()) {
         if (back.wants(0)) back[0] = matmul(back.dy, back(weight), back.at);
         if (back.wants(1)) {
           const Tensor rows = as_rows(back.dy, back.at);

@@ -39,6 +39,8 @@ class Saved {
         version_(tensor.defined() ? tensor.impl()->storage->version.load(std::memory_order_relaxed) : 0),
         is_output_(is_output) {}
 
+  bool kept() const noexcept { return tensor_.defined(); }
+
  private:
   friend class Back;
   Tensor tensor_;

@@ -109,11 +109,25 @@ TEST(Engine, ArgumentsWithoutGradientAreLeftAlone) {
   EXPECT_FALSE(w.grad().defined());
   // The weight alone is saved for x's gradient; x is not saved for a gradient w does not want.
   const Tensor y = matmul(x, w);
+  EXPECT_EQ(x.impl()->refs.load(), 1u);
+  EXPECT_EQ(w.impl()->refs.load(), 2u);
   {
     const NoGrad off;
     x.add_(1);
   }
   EXPECT_NO_THROW(y.sum().backward());
+}
+
+TEST(Engine, AFrozenWeightDoesNotKeepItsInput) {
+  Tensor x = leaf({4, 3}), w = normal({2, 3}, 2), bias = leaf({2}, 3);
+  const Tensor y = linear(x, w, bias);
+  EXPECT_EQ(x.impl()->refs.load(), 1u);
+  const Tensor dy = normal({4, 2}, 4);
+  const std::vector<Tensor> frozen = grad({y}, {x, bias}, {dy});
+  w.requires_grad_();
+  const std::vector<Tensor> trained = grad({linear(x, w, bias)}, {x, bias}, {dy});
+  EXPECT_EQ(values(frozen[0]), values(trained[0]));
+  EXPECT_EQ(values(frozen[1]), values(trained[1]));
 }
 
 TEST(Engine, LeafFacts) {
@@ -238,6 +252,25 @@ TEST(Grad, GoesOnlyWhereItMust) {
   grad({y}, {x});
   EXPECT_EQ(calls, 0);
   EXPECT_NO_THROW(side.sum().backward());  // the side branch was not walked, so it was not freed
+}
+
+TEST(Grad, DoesNotLookBehindItsInputs) {
+  Tensor x = leaf_of({2});
+  const Tensor a = x * 3.0;
+  const Tensor h = a * a;
+  const Tensor y = h * 5.0;
+  (a * 1.0).sum().backward();  // frees what lies behind h
+  EXPECT_EQ(values(grad({y}, {h}, {}, true)[0]), Values{5});
+  expect_error<AutogradError>([&] { grad({y}, {x}); }, ErrorCode::graph_freed);
+  EXPECT_EQ(values(grad({y}, {a})[0]), Values{60});  // a is an input itself: nothing behind it is needed
+}
+
+TEST(Grad, StopsAtItsInputs) {
+  Tensor x = leaf_of({2});
+  const Tensor h = x * x;
+  EXPECT_EQ(values(grad({h * 5.0}, {h})[0]), Values{5});
+  h.backward();  // what lies behind h was neither run nor freed
+  EXPECT_EQ(values(x.grad()), Values{4});
 }
 
 TEST(Grad, UnusedInput) {

@@ -51,6 +51,11 @@ TEST(Threads, SeparateGraphsMayEndInTheSameLeaves) {
     for (int k = 0; k < 200; ++k) (w * 2.0).sum().backward();
   });
   EXPECT_EQ(values(w.grad()), (Values{1600, 1600, 1600}));
+  for (int round = 0; round < 300; ++round) {  // the first gradients of a leaf, arriving together
+    w.zero_grad();
+    in_parallel(2, [&](int) { (w * 2.0).sum().backward(); });
+    ASSERT_EQ(values(w.grad()), (Values{4, 4, 4})) << "round " << round;
+  }
 }
 
 // Every thread either goes through the whole graph or is refused before it changed anything.
