@@ -18,7 +18,7 @@ int main() {
     optimizer.zero_grad();
     loss.backward();
     optimizer.step();
-    last = loss.item<double>();
+    last = loss.item<float>();
     if (step == 0) first = last;
   }
   std::printf("weft %s: the loss fell from %.4f to %.4f\n", weft::version(), first, last);

@@ -50,7 +50,7 @@ if [ "$way" = pkgconfig ]; then
 else
   launcher=()
   if command -v ccache > /dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-  cmake -S "$WEFT_SOURCE_TREE/examples/linking" -B "$build" -G Ninja -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_BUILD_TYPE= \
+  cmake --no-warn-unused-cli -S "$WEFT_SOURCE_TREE/examples/linking" -B "$build" -G Ninja -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_BUILD_TYPE= \
     -DBUILD_SHARED_LIBS=$shared -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "${from[@]}" "${launcher[@]}" > "$work/$way-$kind.log" ||
     { cat "$work/$way-$kind.log"; exit 1; }
   cmake --build "$build" --target my_network >> "$work/$way-$kind.log" || { tail -40 "$work/$way-$kind.log"; exit 1; }
