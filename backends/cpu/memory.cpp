@@ -7,6 +7,7 @@
 #include <weft/backends/cpu/kernels.h>
 #include <weft/core/host_memory.h>
 #include <weft/core/message.h>
+#include <weft/core/processor.h>
 #include <weft/core/thread_pool.h>
 
 namespace weft::backends {
@@ -26,7 +27,7 @@ namespace {
 CpuBackend::CpuBackend() { kernels(); }  // a wrong WEFT_CPU_ISA is reported here, not in the middle of a computation
 
 DeviceFacts CpuBackend::facts() {
-  static const std::string& name = *new std::string(message("all cores, ", kernels().isa));
+  static const std::string& name = *new std::string(message(processor_name(), ", ", kernels().isa));
   DeviceFacts facts;
   facts.name = name.c_str();
   facts.units = num_threads();

@@ -3,6 +3,7 @@
 #include <weft/backends/builtin.h>
 #include <weft/backends/serial/serial_backend.h>
 #include <weft/core/host_memory.h>
+#include <weft/core/processor.h>
 
 namespace weft::backends {
 
@@ -11,8 +12,9 @@ std::unique_ptr<Backend> make_serial() { return std::make_unique<serial::SerialB
 namespace serial {
 
 DeviceFacts SerialBackend::facts() {
+  static const std::string& name = *new std::string(processor_name() + ", plain loops");
   DeviceFacts facts;
-  facts.name = "one core, plain loops";
+  facts.name = name.c_str();
   return facts;
 }
 
