@@ -7,6 +7,7 @@
 #include <weft/backends/backend.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/core/trace.h>
 #include <weft/nn/optim.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/ops.h>
@@ -62,6 +63,7 @@ void Optimizer::zero_grad(CallSite at) {
 }
 
 void Optimizer::step(CallSite at) {
+  const TraceSpan span(op_, "optimizer");
   const NoGrad off;
   const std::size_t states = state_names().size();
   struct Work {

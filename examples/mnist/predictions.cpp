@@ -78,7 +78,7 @@ void draw_predictions(const std::string& path, const weft::ImageDataset& data,
     }
     const int line = top + image_rows * scale + 2 * border + 1;
     write_glyph(picture, left + border + 2, line, static_cast<std::size_t>(predicted[i] % 10), wrong);
-    if (wrong) {  // "3>5": taken for a 3, is a 5... the frame says which reading is the wrong one
+    if (wrong) {  // "3>5": taken for a 3, is a 5
       write_glyph(picture, left + border + 12, line, 10, true);
       write_glyph(picture, left + border + 22, line, static_cast<std::size_t>(truth[i] % 10), false);
     }
