@@ -116,6 +116,11 @@ void AtomicFile::commit() {
   if (fsync(fd_) != 0 && !(direct_ && errno == EINVAL)) fail("fsync", errno);  // pipes and terminals have none
   if (close(std::exchange(fd_, -1)) != 0) fail("close", errno);
   if (direct_) return;
+  // Looked at again, because rename() would replace a device without a word, and root is allowed to.
+  struct stat now {};
+  if (lstat(target_.c_str(), &now) == 0 && !S_ISREG(now.st_mode) && !S_ISLNK(now.st_mode)) {
+    fail("rename: what is there is no regular file", 0);
+  }
   if (rename(temporary_.c_str(), target_.c_str()) != 0) fail("rename", errno);
   temporary_.clear();
   const std::string folder = split(target_).first;
