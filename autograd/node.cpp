@@ -32,7 +32,7 @@ void Node::release() noexcept {
 }
 
 void drop(Node* node) noexcept {
-  if (node->refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (!drop_reference(node->refs_)) return;
   node->next_dropped_ = dropped;
   dropped = node;
   if (dropping) return;
