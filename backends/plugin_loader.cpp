@@ -8,7 +8,6 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
-#include <weft/backends/plugin.h>
 #include <weft/core/message.h>
 #include <weft/core/trace.h>
 #include <weft/core/version.h>
@@ -85,6 +84,12 @@ Backend* open(const std::string& path, Unavailable& why) {
     why = {ErrorCode::plugin_incompatible, message(path, " is not a weft plug-in: it has no ", plugin_entry_name)};
     return nullptr;
   }
+  return ask_plugin(entry, path, why);
+}
+
+}  // namespace
+
+Backend* ask_plugin(PluginEntry entry, const std::string& where, Unavailable& why) {
   static PluginHost& host = *new PluginHost;
   host.weft_version = version();
   host.record_span = &forward_span;
@@ -93,15 +98,13 @@ Backend* open(const std::string& path, Unavailable& why) {
   if (backend == nullptr) {
     const std::string_view reason = why_not != nullptr ? why_not : "the plug-in gave no reason";
     if (is_mismatch(reason)) {
-      why = {ErrorCode::plugin_incompatible, message(reason, " (", path, "; this is weft ", version(), ")")};
+      why = {ErrorCode::plugin_incompatible, message(reason, " (", where, "; this is weft ", version(), ")")};
     } else {
-      why = {ErrorCode::device_unavailable, message(reason, " (", path, ")")};
+      why = {ErrorCode::device_unavailable, message(reason, " (", where, ")")};
     }
   }
   return backend;
 }
-
-}  // namespace
 
 Backend* load_plugin(const std::string& name, Unavailable& why) {
   const std::vector<std::string> folders = places();

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <weft/backends/backend.h>
+#include <weft/backends/plugin.h>
 #include <weft/core/error.h>
 
 namespace weft::backends {
@@ -19,5 +19,8 @@ struct Unavailable {
 /// says. The first file found decides; a plug-in that was opened stays open. Call it under the lock of the backend it
 /// is for.
 Backend* load_plugin(const std::string& name, Unavailable& why);
+
+/// Asks a plug-in's entry for its backend; `where` says in the message which plug-in spoke.
+Backend* ask_plugin(PluginEntry entry, const std::string& where, Unavailable& why);
 
 }  // namespace weft::backends

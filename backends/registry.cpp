@@ -10,8 +10,8 @@
 #include <weft/core/error.h>
 #include <weft/core/message.h>
 
-#ifdef WEFT_CUDA_STATIC
-#include <weft/backends/cuda/static_entry.h>
+#ifdef WEFT_CUDA_STATIC  // the plug-in is linked in: a direct call, which an archive cannot lose
+extern "C" weft::backends::Backend* weft_plugin(const weft::backends::PluginHost* host, const char** why_not);
 #endif
 
 namespace weft::backends {
@@ -44,7 +44,7 @@ std::atomic<Backend*>& made_of(BackendKind kind) { return made[static_cast<int>(
 Entry& entry_of(BackendKind kind) { return table().entries[static_cast<int>(kind)]; }
 
 #ifdef WEFT_CUDA_STATIC
-Backend* make_cuda(Unavailable& why) { return static_cuda(why); }
+Backend* make_cuda(Unavailable& why) { return ask_plugin(&weft_plugin, "linked in", why); }
 #else
 Backend* make_cuda(Unavailable& why) { return load_plugin("cuda", why); }
 #endif

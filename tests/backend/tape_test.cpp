@@ -163,6 +163,16 @@ TEST_P(TapeTest, MemoryOfTheRecordingIsReusedByLifetime) {
   b.free(nullptr, 0);
 }
 
+TEST_P(TapeTest, WhatAnotherThreadFreesIsNotReused) {  // its order among the recorded calls is unknown
+  const TapePtr tape = Tape::make(backend());
+  const Tape::Recording recording(*tape);
+  void* block = active(backend()).allocate(512);
+  std::thread([&] { tape->free(block, 512); }).join();
+  void* other = active(backend()).allocate(512);
+  EXPECT_NE(other, block);
+  active(backend()).free(other, 512);
+}
+
 TEST_P(TapeTest, WhatIsFreedAfterTheRecordingIsLeftToTheReplays) {
   const TapePtr tape = Tape::make(backend());
   void* block = nullptr;
