@@ -64,7 +64,10 @@ void by_grid(const ProductKernels& k, const Product& p, TileDone done) {
     parallel_for(part.columns, pack_width,
                  [&](std::int64_t j0, std::int64_t j1) { k.pack(part, packed.data(), j0, j1); });
     const std::int64_t column_tiles = ceil_div(part.columns, tile_columns);
-    parallel_for(row_tiles * column_tiles, 1, [&](std::int64_t begin, std::int64_t end) {
+    const double tile_work = static_cast<double>(std::min(tile_rows, p.rows)) *
+                             static_cast<double>(std::min(tile_columns, part.columns)) * static_cast<double>(p.depth);
+    const std::int64_t tiles_to_a_chunk = 1 + static_cast<std::int64_t>(2 * inline_work / tile_work);
+    parallel_for(row_tiles * column_tiles, tiles_to_a_chunk, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t t = begin; t < end; ++t) {
         const std::int64_t i = t / column_tiles, c = t % column_tiles * tile_columns;
         const auto at_done = [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
