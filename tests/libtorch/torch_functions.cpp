@@ -19,6 +19,9 @@ void add_binary(std::map<std::string, TorchCall>& table, const std::string& name
   };
 }
 
+/// LibTorch has no argmax of bool.
+T ordered(const T& x) { return x.scalar_type() == torch::kBool ? x.to(torch::kUInt8) : x; }
+
 /// whole(x) reduces everything, some(x, axes, keepdim) the axes named.
 template <class Whole, class Some>
 void add_reduction(std::map<std::string, TorchCall>& table, const std::string& name, Whole whole, Some some) {
@@ -85,9 +88,9 @@ const std::map<std::string, TorchCall>& torch_functions() {
             return keep ? y : y.squeeze(axes[0]);
           });
     }
-    t["argmax/last"] = [](const Ts& x) { return x[0].argmax(-1, false); };
-    t["argmax/middle"] = [](const Ts& x) { return x[0].argmax(1, true); };
-    t["argmin/last"] = [](const Ts& x) { return x[0].argmin(-1, true); };
+    t["argmax/last"] = [](const Ts& x) { return ordered(x[0]).argmax(-1, false); };
+    t["argmax/middle"] = [](const Ts& x) { return ordered(x[0]).argmax(1, true); };
+    t["argmin/last"] = [](const Ts& x) { return ordered(x[0]).argmin(-1, true); };
     for (const char* suffix : {"", "/vector-vector", "/matrix-vector", "/vector-matrix", "/batched", "/broadcast-batch",
                                "/batch-matrix", "/one", "/two-panels", "/odd-tiles"}) {
       t[std::string("matmul") + suffix] = [](const Ts& x) { return torch::matmul(x[0], x[1]); };
