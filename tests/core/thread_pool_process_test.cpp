@@ -89,6 +89,7 @@ TEST_F(ThreadPoolProcess, ExitFromAWorkerDoesNotHang) {
 
 TEST_F(ThreadPoolProcess, RunsOnFewerThreadsWhenTheSystemRefusesThem) {
   if (under_tsan) GTEST_SKIP() << "ThreadSanitizer allows no threads after a fork";
+  if (testing::under_asan) GTEST_SKIP() << "a sanitizer's address space cannot be limited";
   // The limit on processes does not bind root; an address space too small for the stacks does.
   EXPECT_EQ(in_child([] {
               rlimit limit{};

@@ -126,7 +126,9 @@ TEST(Sequential, AppliesInOrder) {
   EXPECT_EQ(model.at(1).describe(), "Tanh()");
   EXPECT_EQ(model.named_modules()[2].first, "squash");
   error_of<IndexError>([&] { model.at(2); }, ErrorCode::index_out_of_range);
-  EXPECT_EQ(nn::Sequential({nn::Sequential{nn::ReLU()}}).named_modules().size(), 3u);
+  nn::Sequential outer;
+  outer.push_back(nn::Sequential{nn::ReLU()});
+  EXPECT_EQ(outer.named_modules().size(), 3u);
 }
 
 TEST(CrossEntropyLoss, IsTheFunction) {
