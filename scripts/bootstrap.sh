@@ -14,7 +14,11 @@ WEFT_PACKAGES_EXTRA="g++-aarch64-linux-gnu libtorch-dev python3-numpy qemu-user-
 weft_missing_packages() {
   local package
   for package in "$@"; do
-    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2> /dev/null | grep -q -x installed || echo "$package"
+    # No pipe into `grep -q`: it may close the pipe first, which `set -o pipefail` in a caller would call a failure.
+    case "$(dpkg-query -W -f '${db:Status-Status} ' "$package" 2> /dev/null)" in
+      "installed "*) ;;
+      *) echo "$package" ;;
+    esac
   done
 }
 
@@ -63,7 +67,7 @@ weft_find_cuda() {
 }
 
 weft_has_gpu() {
-  [ -e /dev/nvidia0 ] || { command -v nvidia-smi > /dev/null && nvidia-smi -L 2> /dev/null | grep -q '^GPU'; }
+  [ -e /dev/nvidia0 ] || [[ "$(nvidia-smi -L 2> /dev/null)" == GPU* ]]
 }
 
 weft_bootstrap() {

@@ -69,7 +69,7 @@ sources() { find core backends tensor autograd nn data examples tests weft.h -re
 # ---- the stages
 
 stage_format() {
-  if ! clang-format --version | grep -q ' 14\.'; then skip clang-format "this is not version 14"; return; fi
+  if [[ "$(clang-format --version)" != *" 14."* ]]; then skip clang-format "this is not version 14"; return; fi
   check clang-format xargs clang-format --dry-run -Werror <<< "$(sources)"
 }
 

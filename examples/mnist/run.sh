@@ -20,7 +20,7 @@ if command -v ccache > /dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=c
 quietly cmake -S "$root" --preset release "${options[@]}"
 grep -E '^-- +CUDA ' "$log"
 targets=(train_mnist)
-if cmake --build "$build" --target help | grep -q '^weft_cuda:'; then targets+=(weft_cuda); fi
+if [[ "$(cmake --build "$build" --target help)" == *"weft_cuda:"* ]]; then targets+=(weft_cuda); fi
 [ -x "$build/bin/train_mnist" ] || echo "building train_mnist ..."
 quietly cmake --build "$build" --target "${targets[@]}"
 echo "ready after $((SECONDS - begin)) s: $build/bin/train_mnist $*"
