@@ -24,6 +24,8 @@ add_library(weft_build INTERFACE)
 target_compile_features(weft_build INTERFACE cxx_std_20)
 target_include_directories(weft_build INTERFACE ${WEFT_PUBLIC_INCLUDE})
 target_compile_options(weft_build INTERFACE -Wall -Wextra -Wconversion -Wshadow $<$<BOOL:${WEFT_WERROR}>:-Werror>)
+# a * b + c is two roundings wherever it is not written as std::fma: one source, the same bits on every processor.
+target_compile_options(weft_build INTERFACE -ffp-contract=off)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(weft_build INTERFACE -Wno-restrict)  # false alarms on "text" + std::string: GCC bug 105651
 endif()
@@ -108,6 +110,7 @@ function(weft_test name)
   add_executable(${name} ${TEST_SOURCES})
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY ${WEFT_PROGRAM_DIR})
   target_link_libraries(${name} PRIVATE weft_build weft_private weft_lib_static GTest::gtest_main ${TEST_LIBS})
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)  # compiling tests costs more than running them
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE WEFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ${TEST_DEFINES})
   foreach(need IN LISTS TEST_NEEDS)

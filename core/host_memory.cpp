@@ -70,9 +70,6 @@ class SpinLock {
       }
     }
   }
-  bool try_lock() noexcept {
-    return !held_.load(std::memory_order_relaxed) && !held_.exchange(true, std::memory_order_acquire);
-  }
   void unlock() noexcept { held_.store(false, std::memory_order_release); }
 
  private:
@@ -157,7 +154,8 @@ void* take_kept(Cache& c, SizeClass wanted) noexcept {
   mine.lock.unlock();
   for (int i = 1; i < shard_count && p == nullptr; ++i) {
     Shard& other = c.shards[(own + i) % shard_count];
-    if (other.kept.load(std::memory_order_relaxed) < wanted.bytes || !other.lock.try_lock()) continue;
+    if (other.kept.load(std::memory_order_relaxed) < wanted.bytes) continue;
+    other.lock.lock();  // held for a few instructions: waiting is cheaper than a block from the system
     p = other.pop(wanted);
     other.lock.unlock();
   }
