@@ -35,6 +35,7 @@
 #include <weft/nn/schedule.h>
 #include <weft/nn/sequential.h>
 #include <weft/nn/state_dict.h>
+#include <weft/tensor/capture.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/generator.h>
 #include <weft/tensor/safetensors.h>

@@ -7,6 +7,7 @@
 
 #include <weft/autograd/grad.h>
 #include <weft/autograd/record.h>
+#include <weft/backends/router.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
 #include <weft/tensor/ops.h>
@@ -328,6 +329,14 @@ void Run::commit() {
     if (!old.defined()) {
       fresh[i] = owned(std::move(slot.gradient));
     } else if (create_ || !is_own(old)) {
+      if (backends::active_tape() != nullptr && old.impl()->storage->id != 0) {
+        throw StateError(
+            ErrorCode::read_only, "capture",
+            message("a gradient of shape ", old.shape(),
+                    " stands from before the captured step, and every replay would add it again; begin the "
+                    "step with zero_grad()"),
+            at_);
+      }
       fresh[i] = added(old, slot.gradient);
     }
   }

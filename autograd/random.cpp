@@ -1,6 +1,7 @@
 // Randomness in the forward call. No mask is kept: the key of the draw is, and the way back draws again.
 
 #include <weft/autograd/record.h>
+#include <weft/tensor/step_script.h>
 
 namespace weft {
 
@@ -23,6 +24,7 @@ Tensor drop_out(const Tensor& x, double p, const backends::RandomKey& key, CallS
 Tensor dropout(const Tensor& x, double p, bool training, Generator& generator, CallSite at) {
   ops::check_dropout(x, p, "dropout", at);  // also when it does nothing: a wrong p must not wait for training to show
   if (!training) return x;
+  if (StepScript::recording() != nullptr) return drop_out(x, p, next_key(generator), at);
   Tensor y = drop_out(x, p, {generator.seed(), generator.draw(), nullptr}, at);
   generator.next_draw();  // a call that threw takes no draw
   return y;

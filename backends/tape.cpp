@@ -10,8 +10,6 @@
 namespace weft::backends {
 namespace {
 
-thread_local constinit Tape* recording_here = nullptr;
-
 CallSite here_of(const OpTag& tag) { return {tag.file, tag.line}; }
 
 /// Recorded views name memory whose contents change with every replay: nothing derived from them may be kept.
@@ -41,8 +39,6 @@ std::vector<T> unstamped(std::span<const T> all) {
 }
 
 }  // namespace
-
-Tape* active_tape() noexcept { return recording_here; }
 
 class Tape::Call {
  public:
@@ -99,21 +95,24 @@ void Tape::drop_reference() noexcept {
   if (last) delete this;
 }
 
-Tape::Recording::Recording(Tape& tape) : tape_(tape) {
-  if (recording_here != nullptr) {
+namespace {
+
+Tape& recordable(Tape& tape, bool recorded) {
+  if (active_tape() != nullptr) {
     throw StateError(ErrorCode::read_only, "capture", "a captured step cannot hold another one",
                      here_of(current_tag()));
   }
-  if (tape.recorded_) {
+  if (recorded) {
     throw StateError(ErrorCode::read_only, "capture", "this tape is recorded already", here_of(current_tag()));
   }
-  recording_here = &tape;
+  return tape;
 }
 
-Tape::Recording::~Recording() {
-  recording_here = nullptr;
-  tape_.recorded_ = true;
-}
+}  // namespace
+
+Tape::Recording::Recording(Tape& tape) : tape_(recordable(tape, tape.recorded_)), scope_(tape) {}
+
+Tape::Recording::~Recording() { tape_.recorded_ = true; }
 
 Backend& Tape::route(Backend& backend) {
   if (&backend == &target_ || &backend == this) return *this;
@@ -135,7 +134,7 @@ void Tape::refuse(const char* what) const {
 // ---- replay
 
 void Tape::replay(int times) {
-  if (recording_here != nullptr) {
+  if (active_tape() != nullptr) {
     throw StateError(ErrorCode::read_only, "capture", "replay inside a captured step", here_of(current_tag()));
   }
   const OpTag mine = current_tag();

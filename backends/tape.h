@@ -33,19 +33,16 @@
 #include <vector>
 
 #include <weft/backends/backend.h>
+#include <weft/backends/router.h>
 
 namespace weft::backends {
 
-class Tape;
 struct TapeRelease {
   void operator()(Tape* tape) const noexcept;
 };
 using TapePtr = std::unique_ptr<Tape, TapeRelease>;
 
-/// The calling thread's recording tape, or null.
-Tape* active_tape() noexcept;
-
-class Tape final : public Backend {
+class Tape final : public Backend, public Router {
  public:
   static TapePtr make(Backend& target);
 
@@ -59,6 +56,7 @@ class Tape final : public Backend {
 
    private:
     Tape& tape_;
+    RouterScope scope_;
   };
 
   /// Makes the recorded calls `times` times. Throws what a call throws; the calls behind it are then not made, and the
@@ -78,8 +76,10 @@ class Tape final : public Backend {
   std::size_t recorded_calls() const noexcept { return calls_.size(); }
   std::size_t arena_bytes() const;  ///< what the arena has taken from the target
 
+  // ---- Router, while recording
   /// This tape for calls on its target; throws for another backend.
-  Backend& route(Backend& backend);
+  Backend& route(Backend& backend) override;
+  Tape* tape() noexcept override { return this; }
 
   // ---- Backend: recorded while the calling thread records on this tape, passed to the target otherwise
   DeviceFacts facts() override;
@@ -186,11 +186,5 @@ class Tape final : public Backend {
   std::vector<std::pair<void*, std::size_t>> kept_;  // the target's own, freed while recording
   std::size_t references_ = 1;                       // the TapePtr and every live block
 };
-
-/// Where a call on `backend` goes on this thread: to the recording tape, or to the backend itself.
-inline Backend& active(Backend& backend) {
-  Tape* tape = active_tape();
-  return tape == nullptr ? backend : tape->route(backend);
-}
 
 }  // namespace weft::backends

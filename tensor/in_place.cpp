@@ -6,6 +6,7 @@
 #include <weft/tensor/checks.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
+#include <weft/tensor/step_script.h>
 
 // Each writes with one call of the backend and raises the version of the storage, so that a backward that needs the
 // old value can tell.
@@ -60,8 +61,10 @@ void check_broadcasts_into(const Tensor& target, const Tensor& source, const cha
 
 }  // namespace
 
-void bump_version(const Tensor& target) noexcept {
-  target.impl()->storage->version.fetch_add(1, std::memory_order_relaxed);
+void bump_version(const Tensor& target) {
+  Storage& storage = *target.impl()->storage;
+  storage.version.fetch_add(1, std::memory_order_relaxed);
+  if (StepScript* script = StepScript::recording()) script->writes(storage);
 }
 
 void fill(const Tensor& target, backends::Number value, const char* name, CallSite at) {

@@ -67,7 +67,7 @@ Tensor contiguous(const Tensor& x, const char* name, CallSite at);              
 void fill(const Tensor& target, backends::Number value, const char* name, CallSite at);
 void copy_into(const Tensor& target, const Tensor& source, const char* name, CallSite at);
 void binary_into(BinaryOp op, const Tensor& target, const Operand& other, const char* name, CallSite at);
-void bump_version(const Tensor& target) noexcept;
+void bump_version(const Tensor& target);
 
 // ---- indexing (gather.cpp)
 Tensor index_select(const Tensor& x, int axis, const Tensor& index, const char* name, CallSite at);

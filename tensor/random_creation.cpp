@@ -10,6 +10,7 @@
 #include <weft/tensor/creation.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
+#include <weft/tensor/step_script.h>
 
 // The arguments are checked before the generator moves: a refused call takes no draw.
 
@@ -24,8 +25,6 @@ void check_draw(const Shape& shape, TensorOptions options, const char* name, Cal
   throw DTypeError(ErrorCode::dtype_unsupported, name,
                    message("draws floating numbers, not ", options.dtype, "; randint draws integers"), at);
 }
-
-backends::RandomKey next_key(Generator& generator) { return {generator.seed(), generator.next_draw(), nullptr}; }
 
 Tensor drawn(RandomKind kind, const Shape& shape, TensorOptions options, Generator& generator, const char* name,
              CallSite at) {

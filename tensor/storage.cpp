@@ -15,7 +15,8 @@ std::atomic<std::uint64_t> next_storage_id{1};
 Storage* make_storage(backends::Backend& backend, backends::Backend& owner, Device device, std::size_t bytes) {
   auto storage = std::make_unique<Storage>();
   if (bytes != 0) storage->data = owner.allocate(bytes);
-  storage->id = next_storage_id.fetch_add(1, std::memory_order_relaxed);
+  // What a tape gave is written by every replay: nothing a backend derived from it may be kept.
+  storage->id = &owner == &backend ? next_storage_id.fetch_add(1, std::memory_order_relaxed) : 0;
   storage->bytes = bytes;
   storage->backend = &backend;
   storage->owner = &owner;

@@ -12,7 +12,8 @@
 
 namespace weft {
 
-/// One allocation of a backend. version counts in-place writes; id is never reused and never 0.
+/// One allocation of a backend. version counts in-place writes; id is never reused, and 0 where the
+/// contents change without a version (stamp.storage in tensor_view.h).
 struct Storage {
   std::atomic<std::uint32_t> refs{1};
   std::atomic<std::uint64_t> version{0};

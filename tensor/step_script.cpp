@@ -1,0 +1,97 @@
+#include <weft/tensor/step_script.h>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include <weft/core/error.h>
+#include <weft/core/message.h>
+
+namespace weft {
+namespace {
+
+thread_local constinit StepScript* recording_here = nullptr;
+
+}  // namespace
+
+StepScript* StepScript::recording() noexcept { return recording_here; }
+
+StepScript::Recording::Recording(StepScript& script) noexcept { recording_here = &script; }
+StepScript::Recording::~Recording() { recording_here = nullptr; }
+
+StepScript::~StepScript() {
+  for (Storage* storage : written_) release_storage(storage);
+  for (const auto& words : words_) backend_.free(words->device, sizeof(words->host));
+}
+
+void StepScript::act(std::function<void()> run, std::function<void()> undo) {
+  actions_.push_back({std::move(run), std::move(undo)});
+}
+
+StepScript::Word StepScript::new_word() {
+  if (words_.empty() || words_.back()->used == words_.back()->host.size()) {
+    auto words = std::make_unique<Words>();
+    words_.reserve(words_.size() + 1);
+    words->device = backend_.allocate(sizeof(words->host));
+    words_.push_back(std::move(words));
+  }
+  Words& last = *words_.back();
+  return {&last, last.used++};
+}
+
+backends::TensorView StepScript::number(std::function<double()> value) {
+  const Word word = new_word();
+  act([word, value = std::move(value)] { word.set(std::bit_cast<std::uint64_t>(value())); }, {});
+  return backends::contiguous_view(word.device(), DType::float64, {});
+}
+
+backends::RandomKey StepScript::draw(Generator& generator) {
+  const Word word = new_word();
+  act(
+      [word, &generator, seed = generator.seed()] {
+        if (generator.seed() != seed) {
+          throw StateError(ErrorCode::state_mismatch, "replay",
+                           message("a generator had seed ", seed, " when the step was captured and has seed ",
+                                   generator.seed(), " now; capture again after manual_seed()"));
+        }
+        word.set(generator.next_draw());
+      },
+      [&generator] { generator.set_state(generator.seed(), generator.draw() - 1); });
+  return {generator.seed(), 0, static_cast<const std::uint64_t*>(word.device())};
+}
+
+void StepScript::writes(Storage& storage) {
+  if (storage.id == 0 || std::find(written_.begin(), written_.end(), &storage) != written_.end()) return;
+  written_.push_back(&storage);
+  storage.refs.fetch_add(1, std::memory_order_relaxed);
+}
+
+void StepScript::begin_step() {
+  std::size_t done = 0;
+  try {
+    for (; done < actions_.size(); ++done) actions_[done].run();
+    for (const auto& words : words_) backend_.copy_in(words->device, words->host.data(), sizeof(words->host));
+  } catch (...) {
+    undo_first(done);
+    throw;
+  }
+}
+
+void StepScript::undo_step() noexcept { undo_first(actions_.size()); }
+
+void StepScript::undo_first(std::size_t count) noexcept {
+  while (count > 0) {
+    if (const Action& action = actions_[--count]; action.undo) action.undo();
+  }
+}
+
+void StepScript::end_step() noexcept {
+  for (Storage* storage : written_) storage->version.fetch_add(1, std::memory_order_relaxed);
+}
+
+backends::RandomKey next_key(Generator& generator) {
+  if (StepScript* script = StepScript::recording()) return script->draw(generator);
+  return {generator.seed(), generator.next_draw(), nullptr};
+}
+
+}  // namespace weft

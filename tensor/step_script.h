@@ -1,0 +1,85 @@
+#pragma once
+// Private: what the host does in a step that a device replays. A captured step repeats the device's calls by itself;
+// the learning rate, the optimiser's step count and the generator's draw are counted on the host and must not be frozen
+// in it. While a step is recorded, whoever would pass such a number to a backend asks the script for a word in the
+// device's memory instead, and says how its value is found; before every replay the script runs what it was told, in
+// the order in which it was told, and copies the words over.
+//
+// Everything remembered here is a reference to the user's objects (optimiser, schedule, generator): they must outlive
+// the captured step. One script belongs to one captured step; not thread-safe.
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include <weft/backends/backend.h>
+#include <weft/tensor/generator.h>
+#include <weft/tensor/tensor_impl.h>
+
+namespace weft {
+
+class StepScript {
+ public:
+  explicit StepScript(backends::Backend& backend) : backend_(backend) {}
+  ~StepScript();
+  StepScript(const StepScript&) = delete;
+  StepScript& operator=(const StepScript&) = delete;
+
+  /// The script of the step this thread is recording, or null.
+  static StepScript* recording() noexcept;
+
+  /// Makes `script` the recording one for the length of a scope.
+  class Recording {
+   public:
+    explicit Recording(StepScript& script) noexcept;
+    ~Recording();
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+  };
+
+  /// Host work of each step. `undo` takes it back when a later part of the same step throws; it must not throw itself.
+  void act(std::function<void()> run, std::function<void()> undo);
+
+  /// A rank-0 float64 on the device that holds what `value` returns at its turn in each step.
+  backends::TensorView number(std::function<double()> value);
+  /// The key of one draw of `generator` in each step; the draw is taken at each replay, not now.
+  backends::RandomKey draw(Generator& generator);
+  /// Every replay writes to this storage: its version rises each time. Storages of the recording itself are left out.
+  void writes(Storage& storage);
+
+  // ---- a replay
+  void begin_step();          ///< runs the host's part and copies the words; after a throw nothing has happened
+  void undo_step() noexcept;  ///< the device's part failed: takes the host's part back
+  void end_step() noexcept;   ///< raises the versions
+
+ private:
+  struct Action {
+    std::function<void()> run;
+    std::function<void()> undo;  // may be empty
+  };
+  struct Words {  // eight at a time: one cache line
+    void* device;
+    std::array<std::uint64_t, 8> host{};
+    std::size_t used = 0;
+  };
+  struct Word {
+    Words* block;
+    std::size_t place;
+    void* device() const noexcept { return static_cast<std::uint64_t*>(block->device) + place; }
+    void set(std::uint64_t bits) const noexcept { block->host[place] = bits; }
+  };
+  Word new_word();
+  void undo_first(std::size_t count) noexcept;
+
+  backends::Backend& backend_;
+  std::vector<Action> actions_;
+  std::vector<std::unique_ptr<Words>> words_;
+  std::vector<Storage*> written_;  // one reference each
+};
+
+/// The key of the generator's next draw: taken now, or, while a step is recorded, at every replay.
+backends::RandomKey next_key(Generator& generator);
+
+}  // namespace weft
