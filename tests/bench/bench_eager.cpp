@@ -50,6 +50,11 @@ int main(int argc, char** argv) {
   const Tensor labels = weft::zeros({2}, {device, weft::DType::int64});
 
   std::printf("ns per call on %s, 4 elements       plain   recorded   difference\n", to_string(device).c_str());
+  const Tensor s = weft::full({}, 0.5, device), r = weft::full({}, 0.25, device).requires_grad_();
+  row(
+      "a + b, rank 0", repetitions, [&] { (void)(s + s); }, [&] { (void)(r + s); });
+  row(
+      "tanh, rank 0", repetitions, [&] { (void)tanh(s); }, [&] { (void)tanh(r); });
   row(
       "a + b", repetitions, [&] { (void)(a + b); }, [&] { (void)(x + y); });
   row(
