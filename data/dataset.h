@@ -99,8 +99,8 @@ enum class Split : std::uint8_t { train, test };
 /// the memory.
 class WEFT_API ImageDataset : public Dataset {
  public:
-  /// images: uint8, [N, rows, columns] or [N, channels, rows, columns]; labels: uint8, int32 or int64, [N], each in 0
-  /// .. num_classes - 1. Both on a host device (cpu(), serial()). Throws ShapeError, DTypeError, DeviceError,
+  /// images: uint8, [N, rows, columns] or [N, channels, rows, columns]; labels: uint8, int32 or int64, [N], each
+  /// in 0 .. num_classes - 1. Both on a host device (cpu(), serial()). Throws ShapeError, DTypeError, DeviceError,
   /// ValueError (no class), IndexError (a label outside the range; names the example).
   ImageDataset(const Tensor& images, const Tensor& labels, std::int64_t num_classes, std::string name = "images",
                std::string source = "", CallSite at = CallSite::here());

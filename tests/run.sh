@@ -11,14 +11,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 . scripts/bootstrap.sh
 
-ALL_STAGES="format gcc gates packaging cases mnist libtorch clang asan tsan tidy aarch64"
+ALL_STAGES="format gcc gates packaging cases mnist libtorch reference clang asan tsan tidy aarch64"
 STAGES=${WEFT_STAGES:-$ALL_STAGES}
 LOGS=$root/build/logs
 JOBS=$(nproc)
 
 # The fewest tests a stage may have run: a suite that silently shrank is a failure.
-declare -A FLOOR=([format]=1 [gcc]=1 [gates]=8 [packaging]=9 [cases]=1 [mnist]=1 [libtorch]=1 [clang]=1 [asan]=1 [tsan]=1
-  [tidy]=1 [aarch64]=1)
+declare -A FLOOR=([format]=1 [gcc]=1 [gates]=8 [packaging]=9 [cases]=1 [mnist]=1 [libtorch]=1 [reference]=1
+  [clang]=1 [asan]=1 [tsan]=1 [tidy]=1 [aarch64]=1)
 
 # ---- what stages are made of
 
@@ -115,6 +115,14 @@ stage_libtorch() {
     return
   fi
   configure release -DWEFT_LIBTORCH=ON && build release weft_libtorch_tests && tests release -L libtorch
+}
+
+# The API reference: no warning, and a page that a reader would look for.
+stage_reference() {
+  if ! command -v doxygen > /dev/null; then skip "API reference" "doxygen is not installed"; return; fi
+  configure release || return 1
+  check "API reference without a warning" cmake --build build/release --target reference || return 1
+  check "API reference has the functions" grep -q "log_softmax" build/release/reference/html/functions_8h.html
 }
 
 stage_clang() { configure clang && build clang && tests clang -LE 'packaging|gates|libtorch'; }
