@@ -38,5 +38,6 @@
 #include <weft/tensor/capture.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/generator.h>
+#include <weft/tensor/profiler.h>
 #include <weft/tensor/safetensors.h>
 #include <weft/tensor/tensor.h>

@@ -41,8 +41,10 @@ namespace {
 Tensor make(backends::Backend& backend, backends::Backend& active, Device device, const Shape& shape, DType dtype,
             const char* name, CallSite at) {
   const std::int64_t count = check_shape(shape, item_size(dtype), name, at);
+  // A tape keeps the memory of what is made while it records; an observer looks on and goes before the tensor does.
+  backends::Backend& owner = backends::active_tape() != nullptr ? active : backend;
   auto impl = std::make_unique<TensorImpl>();
-  impl->storage = make_storage(backend, active, device, static_cast<std::size_t>(count) * item_size(dtype));
+  impl->storage = make_storage(backend, owner, device, static_cast<std::size_t>(count) * item_size(dtype));
   impl->view.data = impl->storage->data;
   impl->view.dtype = dtype;
   impl->view.shape = shape;
