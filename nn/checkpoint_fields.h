@@ -10,15 +10,20 @@ namespace weft::nn {
 
 namespace field {
 inline constexpr const char* format = "weft.checkpoint";
+// Format 1 holds an optimiser of one parameter group and schedules for it; format 2 names the groups. A file is written
+// in the first that can hold it, so that what does not need the second is readable by whoever knew only the first.
 inline constexpr const char* format_version = "1";
+inline constexpr const char* format_version_groups = "2";
 inline constexpr const char* checksum = "weft.checkpoint.crc32c";
 inline constexpr const char* tensor_checksum = "weft.crc32c.";  // written and verified by save/load_safetensors
 inline constexpr const char* parts = "weft.checkpoint.parts";
 inline constexpr const char* step = "weft.step";
 inline constexpr const char* optimizer_type = "weft.optimizer.type";
+inline constexpr const char* optimizer_groups = "weft.optimizer.groups";
 inline constexpr const char* optimizer_lr = "weft.optimizer.lr";
 inline constexpr const char* optimizer_steps = "weft.optimizer.steps";
 inline constexpr const char* optimizer_option = "weft.optimizer.option.";
+inline constexpr const char* optimizer_group = "weft.optimizer.group.";  // 1.lr, 1.option.momentum, ...
 inline constexpr const char* schedule_type = "weft.schedule.type";
 inline constexpr const char* schedule_position = "weft.schedule.position";
 inline constexpr const char* schedule_option = "weft.schedule.option.";

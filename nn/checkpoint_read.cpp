@@ -57,6 +57,17 @@ class Reader {
     });
     return found;
   }
+  /// "12,12,0"
+  std::vector<std::int64_t> list(const char* key) const {
+    std::vector<std::int64_t> values;
+    std::string_view rest = text(key);
+    while (!rest.empty()) {
+      const std::size_t comma = std::min(rest.find(','), rest.size());
+      values.push_back(number<std::int64_t>(key, rest.substr(0, comma)));
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    return values;
+  }
   [[noreturn]] void fail(const std::string& why, ErrorCode code = ErrorCode::io_format) const {
     throw IoError(code, "load_checkpoint", message(path_, ": ", why), at_);
   }
@@ -70,13 +81,16 @@ class Reader {
 OptimizerState read_optimizer(const Reader& reader) {
   OptimizerState state;
   state.type = reader.text(field::optimizer_type);
-  state.lr = reader.number<double>(field::optimizer_lr);
-  state.options = reader.options(field::optimizer_option);
-  std::string_view steps = reader.text(field::optimizer_steps);
-  while (!steps.empty()) {
-    const std::size_t comma = std::min(steps.find(','), steps.size());
-    state.steps.push_back(reader.number<std::int64_t>(field::optimizer_steps, steps.substr(0, comma)));
-    steps.remove_prefix(std::min(comma + 1, steps.size()));
+  state.steps = reader.list(field::optimizer_steps);
+  std::vector<std::int64_t> sizes = {static_cast<std::int64_t>(state.steps.size())};
+  if (reader.find(field::optimizer_groups) != nullptr) sizes = reader.list(field::optimizer_groups);
+  for (std::size_t g = 0; g < sizes.size(); ++g) {
+    const std::string prefix = message(field::optimizer_group, g, '.');
+    OptimizerGroupState group;
+    group.parameters = sizes[g];
+    group.lr = reader.number<double>(g == 0 ? field::optimizer_lr : (prefix + "lr").c_str());
+    group.options = reader.options(g == 0 ? field::optimizer_option : (prefix + "option.").c_str());
+    state.groups.push_back(std::move(group));
   }
   return state;
 }
@@ -110,9 +124,9 @@ CheckpointContents read_checkpoint(const std::string& path, Device device, CallS
   const Reader reader(path, file.metadata, at);
   const std::string* version = reader.find(field::format);
   if (version == nullptr) reader.fail("is a safetensors file but not a checkpoint of weft");
-  if (*version != field::format_version) {
-    reader.fail(message("was written in checkpoint format \"", version->substr(0, 20), "\"; this weft reads format ",
-                        field::format_version));
+  if (*version != field::format_version && *version != field::format_version_groups) {
+    reader.fail(message("was written in checkpoint format \"", version->substr(0, 20), "\"; this weft reads formats ",
+                        field::format_version, " and ", field::format_version_groups));
   }
   if (reader.text(field::checksum) != fields_checksum(file.metadata, file.tensors)) {
     reader.fail("the checksum of its fields does not match: the file is damaged", ErrorCode::io_checksum);

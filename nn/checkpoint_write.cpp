@@ -16,6 +16,13 @@ void put_options(Fields& fields, const std::string& prefix,
   for (const auto& [name, value] : options) put(fields, prefix + name, message(value));
 }
 
+/// "12,12,0"
+std::string list_of(const std::vector<std::int64_t>& values) {
+  std::string text;
+  for (std::int64_t value : values) text += message(text.empty() ? "" : ",", value);
+  return text;
+}
+
 template <class Entries>
 void put_entries(Fields& fields, const char* prefix, const Entries& entries, CallSite at) {
   std::set<std::string> names;
@@ -37,7 +44,8 @@ void save_checkpoint(const std::string& path, const Training& training, const Pr
   }
   StateDict tensors;
   Fields fields;
-  put(fields, field::format, field::format_version);
+  const bool groups = training.optimizer != nullptr && training.optimizer->num_groups() > 1;
+  put(fields, field::format, groups ? field::format_version_groups : field::format_version);
   put(fields, field::parts,
       message(training.model != nullptr ? "model " : "", training.optimizer != nullptr ? "optimizer " : "",
               training.schedule != nullptr ? "schedule " : "", training.generator != nullptr ? "generator " : ""));
@@ -48,11 +56,15 @@ void save_checkpoint(const std::string& path, const Training& training, const Pr
     const OptimizerState state = training.optimizer->state_dict();
     for (const auto& [name, tensor] : state.tensors) tensors.push_back({field::optimizer_tensor + name, tensor});
     put(fields, field::optimizer_type, state.type);
-    put(fields, field::optimizer_lr, message(state.lr));
-    std::string steps;
-    for (std::int64_t count : state.steps) steps += message(steps.empty() ? "" : ",", count);
-    put(fields, field::optimizer_steps, steps);
-    put_options(fields, field::optimizer_option, state.options);
+    put(fields, field::optimizer_steps, list_of(state.steps));
+    std::vector<std::int64_t> sizes;
+    for (std::size_t g = 0; g < state.groups.size(); ++g) {
+      const std::string prefix = g == 0 ? "" : message(field::optimizer_group, g, '.');
+      put(fields, g == 0 ? field::optimizer_lr : prefix + "lr", message(state.groups[g].lr));
+      put_options(fields, g == 0 ? field::optimizer_option : prefix + "option.", state.groups[g].options);
+      sizes.push_back(state.groups[g].parameters);
+    }
+    if (groups) put(fields, field::optimizer_groups, list_of(sizes));
   }
   if (training.schedule != nullptr) {
     const ScheduleState state = training.schedule->state_dict();

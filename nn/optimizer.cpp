@@ -26,118 +26,184 @@ void check_lr(const char* op, double lr, CallSite at) {
 
 Optimizer::~Optimizer() = default;
 
-Optimizer::Optimizer(const char* op, std::vector<Tensor> parameters, double lr, CallSite at)
-    : op_(op), parameters_(std::move(parameters)), slots_(parameters_.size()), lr_(lr) {
-  check_lr(op, lr, at);
-  if (parameters_.empty()) {
-    throw ValueError(ErrorCode::value_invalid, op, "the list of parameters is empty", at);
+Optimizer::Optimizer(const char* type, std::size_t groups, CallSite at) : type_(type) {
+  if (groups == 0) throw ValueError(ErrorCode::value_invalid, type, "the list of parameter groups is empty", at);
+}
+
+/// "parameter 3", "parameter 0 of group 1"
+std::string Optimizer::name_of(std::size_t parameter) const {
+  std::size_t g = 0;
+  while (g < groups_.size() && parameter >= groups_[g].end) ++g;
+  const std::size_t begin = g < groups_.size() ? groups_[g].begin : groups_.empty() ? 0 : groups_.back().end;
+  return g == 0 && groups_.size() < 2 ? message("parameter ", parameter)
+                                      : message("parameter ", parameter - begin, " of group ", g);
+}
+
+void Optimizer::add_group(std::vector<Tensor> parameters, Recipe recipe, CallSite at) {
+  check_lr(type_, recipe.lr, at);
+  if (parameters.empty()) {
+    throw ValueError(
+        ErrorCode::value_invalid, type_,
+        message("the list of parameters", groups_.empty() ? "" : message(" of group ", groups_.size()), " is empty"),
+        at);
   }
   std::unordered_set<const void*> seen;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Tensor& parameter = parameters_[i];
+  for (const Tensor& parameter : parameters_) seen.insert(parameter.impl());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Tensor& parameter = parameters[i];
+    const auto name = [&] { return name_of(parameters_.size() + i); };
     if (!parameter.defined()) {
-      throw StateError(ErrorCode::tensor_undefined, op, message("parameter ", i, " is an undefined tensor"), at);
+      throw StateError(ErrorCode::tensor_undefined, type_, message(name(), " is an undefined tensor"), at);
     }
     if (!seen.insert(parameter.impl()).second) {
-      throw ValueError(ErrorCode::value_invalid, op, message("parameter ", i, " is listed twice"), at);
+      throw ValueError(ErrorCode::value_invalid, type_, message(name(), " is listed twice"), at);
     }
     if (!parameter.is_leaf()) {
-      throw ValueError(ErrorCode::value_invalid, op,
-                       message("parameter ", i, ", ", parameter.shape(),
+      throw ValueError(ErrorCode::value_invalid, type_,
+                       message(name(), ", ", parameter.shape(),
                                ", is not a leaf but the result of recorded operations: its gradient is not kept"),
                        at);
     }
     if (!is_floating(parameter.dtype())) {
-      throw DTypeError(ErrorCode::dtype_unsupported, op, message("parameter ", i, " is ", parameter.dtype()), at);
+      throw DTypeError(ErrorCode::dtype_unsupported, type_, message(name(), " is ", parameter.dtype()), at);
     }
   }
+  const std::size_t begin = parameters_.size(), end = begin + parameters.size();
+  groups_.reserve(groups_.size() + 1);
+  slots_.reserve(end);
+  parameters_.reserve(end);
+  groups_.push_back({begin, end, recipe.lr, recipe.lr, std::move(recipe)});  // nothing throws from here on
+  slots_.resize(end);
+  for (Tensor& parameter : parameters) parameters_.push_back(std::move(parameter));
 }
+
+const Optimizer::Group& Optimizer::group(std::size_t index, const char* op, CallSite at) const {
+  if (index >= groups_.size()) {
+    throw IndexError(ErrorCode::index_out_of_range, op,
+                     message("group ", index, " of ", groups_.size(), groups_.size() == 1 ? " group" : " groups"), at);
+  }
+  return groups_[index];
+}
+
+std::vector<Tensor> Optimizer::parameters(std::size_t index, CallSite at) const {
+  const Group& g = group(index, "parameters", at);
+  std::vector<Tensor> found;
+  for (std::size_t i = g.begin; i < g.end; ++i) found.push_back(parameters_[i]);
+  return found;
+}
+
+double Optimizer::lr(std::size_t index, CallSite at) const { return group(index, "lr", at).lr; }
+double Optimizer::base_lr(std::size_t index, CallSite at) const { return group(index, "base_lr", at).base_lr; }
 
 void Optimizer::set_lr(double lr, CallSite at) {
   check_lr("set_lr", lr, at);
-  lr_ = lr;
+  for (Group& g : groups_) g.lr = g.base_lr = lr;
+}
+
+void Optimizer::set_lr(std::size_t index, double lr, CallSite at) {
+  group(index, "set_lr", at);
+  check_lr("set_lr", lr, at);
+  groups_[index].lr = groups_[index].base_lr = lr;
 }
 
 void Optimizer::zero_grad(CallSite at) {
   for (Tensor& parameter : parameters_) parameter.zero_grad(at);
 }
 
-void Optimizer::step(CallSite at) {
-  const TraceSpan span(op_, "optimizer");
-  const NoGrad off;
-  const std::size_t states = state_names().size();
-  struct Work {
-    std::size_t index;
-    Tensor grad;
-    Tensor fresh[2];  // states a first step needs
-  };
+/// A parameter that is due, with its gradient as the backend takes it.
+struct Optimizer::Work {
+  std::size_t index, group;
+  Tensor grad;
+  Tensor fresh[2];  // states a first step, or a parameter that moved, needs
+};
+
+std::vector<Optimizer::Work> Optimizer::gather(CallSite at) const {
   std::vector<Work> work;
   work.reserve(parameters_.size());
+  std::size_t g = 0;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    while (i >= groups_[g].end) ++g;
     const Tensor& parameter = parameters_[i];
     Tensor grad = parameter.grad(at);
     if (!grad.defined()) continue;
     if (grad.shape() != parameter.shape() || grad.dtype() != parameter.dtype() || grad.device() != parameter.device()) {
       throw AutogradError(
-          ErrorCode::gradient_mismatch, op_,
-          message("parameter ", i, " is ", parameter.dtype(), ' ', parameter.shape(), " on ", parameter.device(),
+          ErrorCode::gradient_mismatch, type_,
+          message(name_of(i), " is ", parameter.dtype(), ' ', parameter.shape(), " on ", parameter.device(),
                   ", its gradient ", grad.dtype(), ' ', grad.shape(), " on ", grad.device()),
           at);
     }
     if (!parameter.is_contiguous()) {
-      throw ValueError(
-          ErrorCode::value_invalid, op_,
-          message("parameter ", i, ", ", parameter.shape(), ", is not contiguous: train a .contiguous() copy"), at);
+      throw ValueError(ErrorCode::value_invalid, type_,
+                       message(name_of(i), ", ", parameter.shape(), ", is not contiguous: train a .contiguous() copy"),
+                       at);
     }
-    Work item{i, ops::contiguous(grad, op_, at), {}};
-    for (std::size_t s = 0; s < states; ++s) {
+    Work item{i, g, ops::contiguous(grad, type_, at), {}};
+    for (std::size_t s = 0; s < 2; ++s) {
+      if (groups_[g].recipe.states[s] == nullptr) continue;
       const Tensor& state = slots_[i].state[s];
       if (!state.defined()) {
         item.fresh[s] = zeros_like(parameter, at);
       } else if (state.device() != parameter.device() || state.dtype() != parameter.dtype()) {
-        item.fresh[s] = ops::cast(ops::to_device(state, parameter.device(), op_, at), parameter.dtype(), op_, at);
+        item.fresh[s] = ops::cast(ops::to_device(state, parameter.device(), type_, at), parameter.dtype(), type_, at);
       }
     }
     work.push_back(std::move(item));
   }
+  return work;
+}
+
+/// The one place where what changes from step to step enters a call: a captured step puts rank-0 views here.
+backends::OptimArgs Optimizer::arguments(std::size_t group, std::int64_t steps) const {
+  backends::OptimArgs args = groups_[group].recipe.args;
+  args.lr = backends::Number(groups_[group].lr);
+  args.step = backends::Number(steps + 1);
+  return args;
+}
+
+void Optimizer::step(CallSite at) {
+  const TraceSpan span(type_, "optimizer");
+  const NoGrad off;
+  std::vector<Work> work = gather(at);
   for (Work& item : work) {
-    Slot& slot = slots_[item.index];
-    for (std::size_t s = 0; s < states; ++s) {
-      if (item.fresh[s].defined()) slot.state[s] = std::move(item.fresh[s]);
+    for (std::size_t s = 0; s < 2; ++s) {
+      if (item.fresh[s].defined()) slots_[item.index].state[s] = std::move(item.fresh[s]);
     }
   }
 
-  // One call of the backend for what shares device, dtype and step count: all parameters, in a usual training loop.
-  const auto group_of = [&](const Work& item) {
+  // One call of the backend for what shares group, device, dtype and step count: all parameters, in a usual training
+  // loop.
+  const auto call_of = [&](const Work& item) {
     const Tensor& p = parameters_[item.index];
     const Device d = p.device();
-    return std::tuple(d.kind, d.index, p.dtype(), slots_[item.index].steps);
+    return std::tuple(item.group, d.kind, d.index, p.dtype(), slots_[item.index].steps);
   };
-  std::stable_sort(work.begin(), work.end(), [&](const Work& a, const Work& b) { return group_of(a) < group_of(b); });
+  std::stable_sort(work.begin(), work.end(), [&](const Work& a, const Work& b) { return call_of(a) < call_of(b); });
   std::vector<backends::OptimSlot> batch;
   batch.reserve(work.size());
   for (std::size_t begin = 0; begin < work.size();) {
     std::size_t end = begin;
     batch.clear();
-    for (; end < work.size() && group_of(work[end]) == group_of(work[begin]); ++end) {
+    for (; end < work.size() && call_of(work[end]) == call_of(work[begin]); ++end) {
       const Tensor& parameter = parameters_[work[end].index];
       const Slot& slot = slots_[work[end].index];
       if (parameter.numel() == 0) continue;
       backends::OptimSlot views{view_of(parameter), view_of(work[end].grad), {}, {}};
-      if (states > 0) views.state1 = view_of(slot.state[0]);
-      if (states > 1) views.state2 = view_of(slot.state[1]);
+      if (slot.state[0].defined()) views.state1 = view_of(slot.state[0]);
+      if (slot.state[1].defined()) views.state2 = view_of(slot.state[1]);
       batch.push_back(views);
     }
-    const Tensor& first = parameters_[work[begin].index];
-    backends::OptimArgs arguments = args();
-    arguments.lr = backends::Number(lr_);
-    arguments.step = backends::Number(slots_[work[begin].index].steps + 1);
-    if (!batch.empty()) ops::begin(first, op_, at).optimise(arguments, batch);
+    const std::size_t first = work[begin].index;
+    if (!batch.empty()) {
+      ops::begin(parameters_[first], type_, at).optimise(arguments(work[begin].group, slots_[first].steps), batch);
+    }
     for (; begin < end; ++begin) {
       Slot& slot = slots_[work[begin].index];
       ++slot.steps;
       ops::bump_version(parameters_[work[begin].index]);
-      for (std::size_t s = 0; s < states; ++s) ops::bump_version(slot.state[s]);
+      for (const Tensor& state : slot.state) {
+        if (state.defined()) ops::bump_version(state);
+      }
     }
   }
 }

@@ -21,7 +21,7 @@ class PendingOptimizer {
  private:
   Optimizer& optimizer_;
   std::vector<Optimizer::Slot> slots_;
-  double lr_;
+  std::vector<double> lr_;  // per group
 };
 
 /// Values on their way into a module's parameters and buffers: already on the right device, so that commit() only

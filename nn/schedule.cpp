@@ -10,6 +10,32 @@ namespace weft::nn {
 
 Schedule::~Schedule() = default;
 
+Schedule::Schedule(Optimizer& optimizer, const char* type, Base base, CallSite at)
+    : optimizer_(&optimizer), type_(type), kind_(base) {
+  const double first = optimizer.base_lr(0, at);
+  for (std::size_t g = 0; g < optimizer.num_groups(); ++g) {
+    const double own = optimizer.base_lr(g, at);
+    if (base == Base::rate) {
+      bases_.push_back(own);
+    } else if (g == 0) {
+      bases_.push_back(1);
+    } else if (first > 0) {
+      bases_.push_back(own / first);
+    } else {
+      throw ValueError(ErrorCode::value_invalid, type,
+                       "group 0 of the optimiser has a learning rate of 0: the others cannot be multiples of it", at);
+    }
+  }
+}
+
+double Schedule::lr_at(std::int64_t step, std::size_t group, CallSite at) const {
+  if (group >= bases_.size()) {
+    throw IndexError(ErrorCode::index_out_of_range, "lr_at",
+                     message("group ", group, " of a schedule made for ", bases_.size()), at);
+  }
+  return rate(step < 0 ? 0 : step, group);
+}
+
 void Schedule::step(CallSite at) { set_position(position_ + 1, at); }
 
 void Schedule::set_position(std::int64_t position, CallSite at) {
@@ -17,18 +43,39 @@ void Schedule::set_position(std::int64_t position, CallSite at) {
     throw ValueError(ErrorCode::value_out_of_range, "set_position", message("position = ", position, " is below 0"),
                      at);
   }
-  optimizer_->set_lr(lr_at(position), at);
+  std::vector<double> rates;
+  for (std::size_t g = 0; g < bases_.size(); ++g) {
+    rates.push_back(rate(position, g));
+    if (!std::isfinite(rates[g]) || rates[g] < 0) {
+      throw ValueError(ErrorCode::value_out_of_range, type_,
+                       message("the learning rate at step ", position, " is ", rates[g]), at);
+    }
+  }
+  for (std::size_t g = 0; g < rates.size(); ++g) optimizer_->groups_[g].lr = rates[g];
   position_ = position;
 }
 
-ScheduleState Schedule::state_dict() const { return {type(), position_, options()}; }
+/// The options, and one entry per group where there are several or where the one rate is not among the options.
+std::vector<std::pair<std::string, double>> Schedule::all_options() const {
+  std::vector<std::pair<std::string, double>> all = options();
+  for (std::size_t g = 0; g < bases_.size(); ++g) {
+    if (kind_ == Base::rate) {
+      all.emplace_back(g == 0 ? "base_lr" : message("base_lr.", g), bases_[g]);
+    } else if (g > 0) {
+      all.emplace_back(message("factor.", g), bases_[g]);
+    }
+  }
+  return all;
+}
+
+ScheduleState Schedule::state_dict() const { return {type_, position_, all_options()}; }
 
 std::vector<std::string> Schedule::mismatches(const ScheduleState& state) const {
   std::vector<std::string> problems;
-  if (state.type != type()) {
-    problems.push_back(message("type: ", type(), " expected, ", state.type, " given"));
+  if (state.type != type_) {
+    problems.push_back(message("type: ", type_, " expected, ", state.type, " given"));
   } else {
-    problems = nn::mismatches(options(), state.options);
+    problems = nn::mismatches(all_options(), state.options);
   }
   if (state.position < 0) problems.push_back(message("position: ", state.position, " given"));
   return problems;
@@ -37,53 +84,9 @@ std::vector<std::string> Schedule::mismatches(const ScheduleState& state) const 
 void Schedule::load_state_dict(const ScheduleState& state, CallSite at) {
   const std::vector<std::string> problems = mismatches(state);
   if (!problems.empty()) {
-    throw state_mismatch("load_state_dict", message("the state does not fit this ", type()), problems, at);
+    throw state_mismatch("load_state_dict", message("the state does not fit this ", type_), problems, at);
   }
   set_position(state.position, at);
-}
-
-double WarmupCosineOptions::lr_at(std::int64_t step) const noexcept {
-  if (step < 0) step = 0;
-  if (step < warmup_steps) return base_lr * static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
-  if (step >= total_steps) return min_lr;
-  constexpr double pi = 3.14159265358979323846;
-  const double t = static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - warmup_steps);
-  return min_lr + (base_lr - min_lr) * (1 + std::cos(pi * t)) / 2;
-}
-
-namespace {
-
-WarmupCosineOptions checked(WarmupCosineOptions options, CallSite at) {
-  const auto refuse = [&](auto... parts) {
-    throw ValueError(ErrorCode::value_out_of_range, "WarmupCosine", message(parts...), at);
-  };
-  if (options.total_steps < 1) refuse("total_steps = ", options.total_steps, " is below 1");
-  if (options.warmup_steps < 0 || options.warmup_steps > options.total_steps) {
-    refuse("warmup_steps = ", options.warmup_steps, " is not in 0 .. total_steps = ", options.total_steps);
-  }
-  if (!std::isfinite(options.base_lr) || options.base_lr < 0) {
-    refuse("base_lr = ", options.base_lr, " is not a finite number >= 0");
-  }
-  if (!(options.min_lr >= 0 && options.min_lr <= options.base_lr)) {
-    refuse("min_lr = ", options.min_lr, " is not in [0, base_lr = ", options.base_lr, "]");
-  }
-  return options;
-}
-
-}  // namespace
-
-WarmupCosine::WarmupCosine(Optimizer& optimizer, WarmupCosineOptions options, CallSite at)
-    : Schedule(optimizer), options_(checked(options, at)) {
-  set_position(0, at);
-}
-
-const char* WarmupCosine::type() const noexcept { return "WarmupCosine"; }
-
-std::vector<std::pair<std::string, double>> WarmupCosine::options() const {
-  return {{"base_lr", options_.base_lr},
-          {"warmup_steps", static_cast<double>(options_.warmup_steps)},
-          {"total_steps", static_cast<double>(options_.total_steps)},
-          {"min_lr", options_.min_lr}};
 }
 
 }  // namespace weft::nn

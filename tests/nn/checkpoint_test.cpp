@@ -216,10 +216,10 @@ TEST_F(Checkpoint, RefusesWhatIsNoCheckpoint) {
   const std::string foreign =
       error_of<IoError>([&] { nn::load_checkpoint(path("weights"), run.training()); }, ErrorCode::io_format);
   EXPECT_NE(foreign.find("not a checkpoint of weft"), std::string::npos) << foreign;
-  save_safetensors(path("later"), {}, {{"weft.checkpoint", "2"}});
+  save_safetensors(path("later"), {}, {{"weft.checkpoint", "3"}});
   const std::string later =
       error_of<IoError>([&] { nn::load_checkpoint(path("later"), run.training()); }, ErrorCode::io_format);
-  EXPECT_NE(later.find("checkpoint format \"2\"; this weft reads format 1"), std::string::npos) << later;
+  EXPECT_NE(later.find("checkpoint format \"3\"; this weft reads formats 1 and 2"), std::string::npos) << later;
   error_of<ValueError>([&] { nn::save_checkpoint(path("x"), run.training(), {.step = -1}); },
                        ErrorCode::value_out_of_range);
   error_of<ValueError>(

@@ -194,7 +194,7 @@ TEST(Sgd, LoadRefusesWhatDoesNotFitAndListsIt) {
   const nn::OptimizerState good = optimizer.state_dict();
   const auto refused = [&](auto&& change, std::initializer_list<const char*> parts) {
     nn::OptimizerState bad = good;
-    bad.lr = 77;
+    bad.groups[0].lr = 77;
     change(bad);
     const std::string what = error_of<StateError>([&] { optimizer.load_state_dict(bad); }, ErrorCode::state_mismatch);
     for (const char* part : parts) EXPECT_NE(what.find(part), std::string::npos) << part << "\n" << what;
@@ -203,11 +203,11 @@ TEST(Sgd, LoadRefusesWhatDoesNotFitAndListsIt) {
   };
   refused([](auto& s) { s.type = "Adam"; }, {"type: SGD expected, Adam given"});
   refused([](auto& s) { s.steps.push_back(1); }, {"parameters: 2 expected, 3 given"});
-  refused([](auto& s) { s.lr = std::nan(""); }, {"lr"});
+  refused([](auto& s) { s.groups[0].lr = std::nan(""); }, {"lr"});
   refused(
       [](auto& s) {
-        s.options[0].second = 0.5;
-        s.options[2].second = 1;
+        s.groups[0].options[0].second = 0.5;
+        s.groups[0].options[2].second = 1;
       },
       {"momentum: 0.9 expected, 0.5 given", "weight_decay: 0 expected, 1 given", "2 places"});
   refused([](auto& s) { s.tensors[0].tensor = ones({5}, serial()); }, {"0.momentum_buffer: shape (2,) expected, (5,)"});

@@ -50,8 +50,8 @@ struct SmallRun {
     for (const auto& [name, tensor] : model.state_dict()) bytes += name + bytes_of(tensor);
     const nn::OptimizerState o = optimizer.state_dict();
     for (const auto& [name, tensor] : o.tensors) bytes += name + bytes_of(tensor);
-    bytes +=
-        message(" lr ", o.lr, " position ", schedule.position(), " draw ", generator.seed(), '/', generator.draw());
+    for (const nn::OptimizerGroupState& group : o.groups) bytes += message(" lr ", group.lr);
+    bytes += message(" position ", schedule.position(), " draw ", generator.seed(), '/', generator.draw());
     for (std::int64_t steps : o.steps) bytes += message(' ', steps);
     return bytes;
   }

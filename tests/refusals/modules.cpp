@@ -61,6 +61,36 @@ std::vector<Refusal> module_refusals() {
        [](Bench& b) { nn::SGD({leaf(b, {2})}, {.nesterov = true}); },
        E::value_invalid,
        {"[SGD]", "nesterov", "momentum"}},
+      {"N2",
+       "RMSprop's momentum 1",
+       [](Bench& b) { nn::RMSprop({leaf(b, {2})}, {.momentum = 1}); },
+       E::value_out_of_range,
+       {"[RMSprop]", "momentum", "1"}},
+      {"N3",
+       "Adam's beta1 1",
+       [](Bench& b) { nn::Adam({leaf(b, {2})}, {.beta1 = 1}); },
+       E::value_out_of_range,
+       {"[Adam]", "beta1", "1"}},
+      {"N3",
+       "AdamW's beta2 NaN",
+       [](Bench& b) { nn::AdamW({leaf(b, {2})}, {.beta2 = nan}); },
+       E::value_out_of_range,
+       {"[AdamW]", "beta2", "nan"}},
+      {"N3",
+       "Adam's eps 0",
+       [](Bench& b) { nn::Adam({leaf(b, {2})}, {.eps = 0}); },
+       E::value_out_of_range,
+       {"[Adam]", "eps", "0"}},
+      {"N3",
+       "RMSprop's eps negative",
+       [](Bench& b) { nn::RMSprop({leaf(b, {2})}, {.eps = -1}); },
+       E::value_out_of_range,
+       {"[RMSprop]", "eps", "-1"}},
+      {"N4",
+       "AdamW's weight decay infinite",
+       [](Bench& b) { nn::AdamW({leaf(b, {2})}, {.weight_decay = infinity}); },
+       E::value_out_of_range,
+       {"[AdamW]", "weight_decay", "inf"}},
       {"N4",
        "weight decay negative",
        [](Bench& b) { nn::SGD({leaf(b, {2})}, {.weight_decay = -1}); },
@@ -76,6 +106,22 @@ std::vector<Refusal> module_refusals() {
        [](Bench&) { nn::SGD(std::vector<Tensor>{}); },
        E::value_invalid,
        {"[SGD]", "parameters"}},
+      {"N5",
+       "a second parameter group without parameters",
+       [](Bench& b) {
+         nn::SGD optimizer({leaf(b, {2})});
+         optimizer.add_param_group({{}, {.lr = 0.1}});
+       },
+       E::value_invalid,
+       {"[SGD]", "group 1"}},
+      {"N6",
+       "a parameter in two groups",
+       [](Bench& b) {
+         const Tensor p = leaf(b, {2});
+         nn::AdamW({{{leaf(b, {3}), p}, {.lr = 0.1}}, {{p}, {.lr = 0.2}}});
+       },
+       E::value_invalid,
+       {"[AdamW]", "parameter 0 of group 1", "twice"}},
       {"N6",
        "a parameter listed twice",
        [](Bench& b) {
@@ -138,6 +184,38 @@ std::vector<Refusal> module_refusals() {
        },
        E::value_out_of_range,
        {"total_steps", "0"}},
+      {"N10",
+       "the state of an optimiser with other groups",
+       [](Bench& b) {
+         nn::SGD one({leaf(b, {2}), leaf(b, {3})}), two({{{leaf(b, {2})}, {.lr = 0.1}}, {{leaf(b, {3})}, {.lr = 0.2}}});
+         two.load_state_dict(one.state_dict());
+       },
+       E::state_mismatch,
+       {"groups", "2", "1"}},
+      {"N12",
+       "a gamma of NaN",
+       [](Bench& b) {
+         nn::SGD optimizer({leaf(b, {2})});
+         nn::ExponentialLR(optimizer, {.gamma = nan});
+       },
+       E::value_out_of_range,
+       {"[ExponentialLR]", "gamma", "nan"}},
+      {"N12",
+       "one cycle of 0 steps",
+       [](Bench& b) {
+         nn::SGD optimizer({leaf(b, {2})});
+         nn::OneCycleLR(optimizer, {.max_lr = 0.1, .total_steps = 0});
+       },
+       E::value_out_of_range,
+       {"[OneCycleLR]", "total_steps", "0"}},
+      {"N12",
+       "milestones out of order",
+       [](Bench& b) {
+         nn::SGD optimizer({leaf(b, {2})});
+         nn::MultiStepLR(optimizer, {.milestones = {30, 10}});
+       },
+       E::value_invalid,
+       {"[MultiStepLR]", "10", "30"}},
       {"N12",
        "a schedule with a rate of NaN",
        [](Bench& b) {
