@@ -32,6 +32,7 @@
 #include <weft/nn/loss.h>
 #include <weft/nn/module.h>
 #include <weft/nn/optim.h>
+#include <weft/nn/parity.h>
 #include <weft/nn/schedule.h>
 #include <weft/nn/sequential.h>
 #include <weft/nn/state_dict.h>

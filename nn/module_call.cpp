@@ -3,6 +3,7 @@
 #include <weft/core/error.h>
 #include <weft/core/message.h>
 #include <weft/nn/module.h>
+#include <weft/nn/running.h>
 #include <weft/nn/walk.h>
 
 namespace weft::nn {
@@ -122,6 +123,8 @@ Tensor Module::operator()(const Tensor& x, CallSite at) {
     throw;
   }
 }
+
+std::string running_path() { return running != nullptr ? path_of(*running) : std::string(); }
 
 CallSite Module::call_site() noexcept { return running != nullptr ? running->at : CallSite{}; }
 
