@@ -107,6 +107,27 @@ WEFT_API Tensor log_softmax(const Tensor& x, int axis, CallSite at = CallSite::h
 WEFT_API Tensor dropout(const Tensor& x, double p, bool training = true, Generator& generator = default_generator(),
                         CallSite at = CallSite::here());
 
+// ---- normalisation (norm.cpp): y = (x - mean) / sqrt(variance + eps) * weight + bias, variance biased. weight and
+// bias may be undefined (1 and 0) and have x's dtype; statistics of 16-bit dtypes are float32. eps must be positive
+// (ValueError).
+
+/// Over the last axes, whose extents are normalized_shape; weight and bias have that shape (Ba et al., 2016). A row's
+/// result does not depend on the other rows.
+WEFT_API Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
+                           const Tensor& bias = {}, double eps = 1e-5, CallSite at = CallSite::here());
+/// Per channel of x (N, C) or (N, C, spatial..); weight, bias, running_mean and running_var are (C) (Ioffe and Szegedy,
+/// 2015). Training: by the batch's statistics, of at least two values per channel (else ValueError); where running
+/// statistics are given they become (1 - momentum) running + momentum now, in place, with the unbiased variance, both
+/// or (on a throw) neither. Not training: by the running statistics, which must be given and are left alone. They have
+/// x's dtype, or float32 beside 16-bit dtypes.
+WEFT_API Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
+                           const Tensor& weight = {}, const Tensor& bias = {}, bool training = false,
+                           double momentum = 0.1, double eps = 1e-5, CallSite at = CallSite::here());
+/// Per sample and group of channels of x (N, C, spatial..); num_groups divides C; weight and bias are (C) (Wu and He,
+/// 2018).
+WEFT_API Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
+                           double eps = 1e-5, CallSite at = CallSite::here());
+
 // ---- losses (loss.cpp)
 /// -log softmax(logits)[label]: logits (B, C), labels (B) int64 or int32. Labels outside 0..C-1: IndexError; B = 0:
 /// ValueError.

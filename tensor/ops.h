@@ -73,11 +73,34 @@ void bump_version(const Tensor& target);
 Tensor index_select(const Tensor& x, int axis, const Tensor& index, const char* name, CallSite at);
 Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source, const char* name, CallSite at);
 
-// ---- fused (softmax.cpp, loss.cpp, random.cpp)
+// ---- fused (softmax.cpp, loss.cpp, norm.cpp, random.cpp)
 Tensor softmax(bool log, const Tensor& x, int axis, const char* name, CallSite at);
 Tensor softmax_backward(bool log, const Tensor& dy, const Tensor& y, int axis, const char* name, CallSite at);
 /// Losses of the rows [B]; with dlogits not null also the gradient of their sum, from the same pass.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Tensor* dlogits, const char* name, CallSite at);
+// Norms (norm.cpp). mean and rstd are float32 for 16-bit dtypes, one value per row or channel.
+void check_norm_eps(double eps, const char* name, CallSite at);
+/// weight or bias, where defined: x's device and dtype, this shape.
+void check_norm_vector(const Tensor& vector, const Tensor& x, const Shape& shape, const char* argument,
+                       const char* name, CallSite at);
+struct Normalized {
+  Tensor y, mean, rstd;
+};
+struct NormGrads {
+  Tensor dx, dweight, dbias;  ///< undefined where not wanted
+};
+Normalized layer_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, const Tensor& bias, double eps,
+                      const char* name, CallSite at);
+NormGrads layer_norm_backward(const Tensor& dy, const Tensor& x, const Shape& normalized, const Tensor& weight,
+                              const Tensor& mean, const Tensor& rstd, bool want_dx, bool want_dweight, bool want_dbias,
+                              const char* name, CallSite at);
+/// Writes the running statistics (which may be undefined) when training.
+Normalized batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight,
+                      const Tensor& bias, const backends::NormArgs& args, const char* name, CallSite at);
+/// Of a training call.
+NormGrads batch_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                              const Tensor& rstd, bool want_dx, bool want_dweight, bool want_dbias, const char* name,
+                              CallSite at);
 void check_dropout(const Tensor& x, double p, const char* name, CallSite at);
 Tensor dropout(const Tensor& x, double p, const backends::RandomKey& key, const char* name, CallSite at);
 Tensor random(RandomKind kind, const Shape& shape, TensorOptions options, const backends::RandomKey& key,

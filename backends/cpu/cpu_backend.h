@@ -44,11 +44,22 @@ class CpuBackend final : public Backend {
   void topk(const TensorView& in, int axis, bool largest, const TensorView& values, const TensorView& indices) override;
 
   // Fused forms: one pass over memory where the composed form makes several. What they do not cover (16-bit dtypes,
-  // strided views) goes to the composed form.
+  // strided views) goes to the composed form; the norms take everything, by way of a contiguous copy.
   void softmax(bool log, const TensorView& x, int axis, const TensorView& y) override;
   void softmax_backward(bool log, const TensorView& dy, const TensorView& y, int axis, const TensorView& dx) override;
   void cross_entropy(const CrossEntropyArgs& args, const TensorView& logits, const TensorView& labels,
                      const TensorView& class_weight, const TensorView& losses, const TensorView& dlogits) override;
+  void layer_norm(const NormArgs& args, const TensorView& x, const TensorView& scale, const TensorView& shift,
+                  const TensorView& y, const TensorView& mean, const TensorView& rstd) override;
+  void layer_norm_backward(const TensorView& dy, const TensorView& x, const TensorView& scale, const TensorView& mean,
+                           const TensorView& rstd, const TensorView& dx, const TensorView& dscale,
+                           const TensorView& dshift) override;
+  void batch_norm(const NormArgs& args, const TensorView& x, const TensorView& scale, const TensorView& shift,
+                  const TensorView& running_mean, const TensorView& running_var, const TensorView& y,
+                  const TensorView& mean, const TensorView& rstd) override;
+  void batch_norm_backward(const TensorView& dy, const TensorView& x, const TensorView& scale, const TensorView& mean,
+                           const TensorView& rstd, const TensorView& dx, const TensorView& dscale,
+                           const TensorView& dshift) override;
   void dropout(double p, const RandomKey& key, const TensorView& x, const TensorView& y) override;
   void linear(Activation act, const TensorView& x, const TensorView& w, const TensorView& b, const TensorView& y,
               void* aux) override;

@@ -3,6 +3,7 @@
 
 #include <weft/backends/cpu/isa/elementwise.h>
 #include <weft/backends/cpu/isa/linear.h>
+#include <weft/backends/cpu/isa/norm.h>
 #include <weft/backends/cpu/isa/optimise.h>
 #include <weft/backends/cpu/isa/product.h>
 #include <weft/backends/cpu/isa/random.h>
@@ -26,6 +27,8 @@ struct Kernels {
   const ReduceKernels* reduce_float64;
   const SoftmaxKernels* softmax_float32;
   const SoftmaxKernels* softmax_float64;
+  const NormKernels* norm_float32;
+  const NormKernels* norm_float64;
   const OptimiseKernels* optimise_float32;
   const OptimiseKernels* optimise_float64;
   const RandomKernels* random;

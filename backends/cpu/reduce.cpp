@@ -1,4 +1,5 @@
 #include <weft/backends/cpu/cpu_backend.h>
+#include <weft/backends/cpu/dense.h>
 #include <weft/backends/cpu/dispatch.h>
 #include <weft/backends/cpu/kernels.h>
 #include <weft/backends/cpu/reduce_layout.h>
@@ -13,28 +14,6 @@ constexpr std::int64_t column_strip = 1024;  // columns of one job
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t at_least_one(std::int64_t n) { return n < 1 ? 1 : n; }
-
-/// Where results go: out itself if it is contiguous and of the right dtype, else a temporary that is copied to it.
-class Results {
- public:
-  Results(Backend& backend, const TensorView& out, DType dtype) : backend_(backend), out_(out), dtype_(dtype) {
-    if (out.dtype == dtype && out.is_contiguous()) {
-      data = out.data;
-    } else {
-      data = temporary_.get(out.numel() * static_cast<std::int64_t>(item_size(dtype)));
-    }
-  }
-  void finish() {
-    if (temporary_.data() != nullptr) backend_.copy(contiguous_view(data, dtype_, out_.shape), out_);
-  }
-  void* data;
-
- private:
-  Backend& backend_;
-  const TensorView& out_;
-  DType dtype_;
-  Scratch<char> temporary_;
-};
 
 /// Joins groups of partial values [outer, groups, inner] into out [outer, inner].
 template <class T, class F>
@@ -177,18 +156,18 @@ void CpuBackend::reduce(ReduceOp op, const TensorView& in, const TensorView& out
   const DType dtype = compute_dtype(in.dtype);
   if (reduce_plan(in.shape, out.shape).reduced_groups() == 0) return copy(in, out);
   const ReduceLayout x(*this, in, out.shape, dtype);
-  Results results(*this, out, result_dtype(op, dtype));
+  DenseOutput results(*this, out, result_dtype(op, dtype));
   if (is_native_float(dtype) && op != ReduceOp::prod) {
     const Fold fold = op == ReduceOp::sum ? Fold::sum : op == ReduceOp::max ? Fold::max : Fold::min;
     if (dtype == DType::float64) {
-      fold_floats(fold, *kernels().reduce_float64, x, static_cast<double*>(results.data));
+      fold_floats(fold, *kernels().reduce_float64, x, static_cast<double*>(results.data()));
     } else {
-      fold_floats(fold, *kernels().reduce_float32, x, static_cast<float*>(results.data));
+      fold_floats(fold, *kernels().reduce_float32, x, static_cast<float*>(results.data()));
     }
   } else {
     dispatch(dtype, [&](auto type) {
       using T = typename decltype(type)::type;
-      if constexpr (!is_half<T>) reduce_plain<T>(op, x, results.data);
+      if constexpr (!is_half<T>) reduce_plain<T>(op, x, results.data());
     });
   }
   results.finish();

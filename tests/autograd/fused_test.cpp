@@ -38,6 +38,18 @@ std::vector<Fused> all() {
       {"linear_batch", [](const In& in) { return linear(in[0], in[1], in[2]); }, {{2, 3, 4}, {3, 4}, {3}}},
       {"linear_row", [](const In& in) { return linear(in[0], in[1], in[2]); }, {{4}, {3, 4}, {3}}},
       {"linear_no_rows", [](const In& in) { return linear(in[0], in[1], in[2]); }, {{0, 4}, {3, 4}, {3}}},
+      {"layer_norm", [](const In& in) { return layer_norm(in[0], {4}, in[1], in[2]); }, {{6, 4}, {4}, {4}}},
+      {"layer_norm_two_axes",
+       [](const In& in) {
+         return layer_norm(in[0], {3, 4});
+       },
+       {{5, 3, 4}}},
+      {"batch_norm", [](const In& in) { return batch_norm(in[0], {}, {}, in[1], in[2], true); }, {{6, 4}, {4}, {4}}},
+      {"batch_norm_image",
+       [](const In& in) { return batch_norm(in[0], {}, {}, in[1], in[2], true); },
+       {{3, 2, 4, 5}, {2}, {2}}},
+      {"batch_norm_plain", [](const In& in) { return batch_norm(in[0], {}, {}, {}, {}, true); }, {{3, 2, 9}}},
+      {"group_norm", [](const In& in) { return group_norm(in[0], 2, in[1], in[2]); }, {{3, 4, 5}, {4}, {4}}},
       {"cross_entropy_mean", [](const In& in) { return cross_entropy(in[0], labels(6, 4)); }, {{6, 4}}},
       {"cross_entropy_sum", [](const In& in) { return cross_entropy(in[0], labels(6, 4), Reduction::sum); }, {{6, 4}}},
       {"cross_entropy_none",

@@ -104,7 +104,7 @@ void expect_slope(DType dtype, const Array& got, const Array& want) {
 
 TEST_P(ComposedLayerNorm, Forward) {
   for (DType dtype : floating_dtypes) {
-    for (const Shape& shape : {Shape{1, 1}, Shape{4, 7}, Shape{3, 300}, Shape{50, 16}}) {
+    for (const Shape& shape : {Shape{1, 1}, Shape{4, 7}, Shape{3, 300}, Shape{50, 16}, Shape{1, 5001}}) {
       const Array x = random_array(dtype, shape, 121, -1, 3);
       const auto n = static_cast<std::size_t>(shape[1]);
       for (bool affine : {false, true}) {
@@ -179,7 +179,8 @@ TEST_P(ComposedLayerNorm, Backward) {
 
 TEST_P(ComposedBatchNorm, Training) {
   for (DType dtype : floating_dtypes) {
-    for (const Shape& shape : {Shape{4, 3, 5}, Shape{16, 2, 1}, Shape{3, 5, 100}}) {
+    for (const Shape& shape :
+         {Shape{4, 3, 5}, Shape{16, 2, 1}, Shape{3, 5, 100}, Shape{300, 3, 1}, Shape{2, 1, 5000}}) {
       const Array x = random_array(dtype, shape, 131, -1, 3);
       const std::vector<double> scale = random_array(dtype, {shape[1]}, 132, 0.5, 2).values;
       const std::vector<double> shift = random_array(dtype, {shape[1]}, 133).values;
@@ -268,6 +269,56 @@ TEST_P(ComposedBatchNorm, Backward) {
         }
       }
     }
+  }
+}
+
+/// Longer than any chunk, block or part a backend may sum in: the fused form against the composed one.
+template <class Run>
+void expect_agreement(const Run& run, std::size_t outputs) {
+  const std::vector<Array> fused = run(true), composed = run(false);
+  for (std::size_t i = 0; i < outputs; ++i) {
+    SCOPED_TRACE(i);
+    expect_close(DType::float32, fused[i], composed[i], 1);
+  }
+}
+
+TEST_P(ComposedLayerNorm, LargeBackwardAgreesWithComposed) {
+  for (const Shape& shape : {Shape{300, 70}, Shape{3, 9001}, Shape{200, 513}}) {
+    const DType dtype = DType::float64;
+    const Block x(backend(), dtype, random_array(dtype, shape, 151, -1, 3));
+    const Block dy(backend(), dtype, random_array(dtype, shape, 152));
+    const Block by(backend(), dtype, random_array(dtype, {shape[1]}, 153, 0.5, 2));
+    const Block mean(backend(), dtype, random_array(dtype, {shape[0]}, 154));
+    const Block rstd(backend(), dtype, random_array(dtype, {shape[0]}, 155, 0.5, 2));
+    expect_agreement(
+        [&](bool fused) {
+          const Block dx(backend(), dtype, shape);
+          const Block dscale(backend(), dtype, Shape{shape[1]}), dshift(backend(), dtype, Shape{shape[1]});
+          fused ? backend().layer_norm_backward(dy, x, by, mean, rstd, dx, dscale, dshift)
+                : backend().Backend::layer_norm_backward(dy, x, by, mean, rstd, dx, dscale, dshift);
+          return std::vector<Array>{dx.read(), dscale.read(), dshift.read()};
+        },
+        3);
+  }
+}
+
+TEST_P(ComposedBatchNorm, LargeBackwardAgreesWithComposed) {
+  for (const Shape& shape : {Shape{300, 70, 1}, Shape{9001, 3, 1}, Shape{5, 7, 4099}, Shape{40, 3, 17}}) {
+    const DType dtype = DType::float64;
+    const Block x(backend(), dtype, random_array(dtype, shape, 156, -1, 3));
+    const Block dy(backend(), dtype, random_array(dtype, shape, 157));
+    const Block by(backend(), dtype, random_array(dtype, {shape[1]}, 158, 0.5, 2));
+    const Block mean(backend(), dtype, random_array(dtype, {shape[1]}, 159));
+    const Block rstd(backend(), dtype, random_array(dtype, {shape[1]}, 160, 0.5, 2));
+    expect_agreement(
+        [&](bool fused) {
+          const Block dx(backend(), dtype, shape);
+          const Block dscale(backend(), dtype, Shape{shape[1]}), dshift(backend(), dtype, Shape{shape[1]});
+          fused ? backend().batch_norm_backward(dy, x, by, mean, rstd, dx, dscale, dshift)
+                : backend().Backend::batch_norm_backward(dy, x, by, mean, rstd, dx, dscale, dshift);
+          return std::vector<Array>{dx.read(), dscale.read(), dshift.read()};
+        },
+        3);
   }
 }
 

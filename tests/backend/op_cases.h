@@ -64,6 +64,7 @@ std::vector<OpCase> linear_algebra_cases();
 std::vector<OpCase> shape_cases();
 std::vector<OpCase> index_cases();
 std::vector<OpCase> probability_cases();
+std::vector<OpCase> norm_cases();
 
 /// Accepts every dtype; for `accepts`.
 inline bool any_dtype(DType) { return true; }

@@ -136,6 +136,7 @@ const std::map<std::string, TorchCall>& torch_functions() {
       return F::cross_entropy(x[0], x[1], F::CrossEntropyFuncOptions().reduction(torch::kNone));
     };
     t["dropout/off"] = [](const Ts& x) { return torch::dropout(x[0], 0.25, false); };
+    add_norm_functions(t);
     return made;
   }();
   return all;

@@ -16,6 +16,9 @@ using TorchCall = std::function<torch::Tensor(const std::vector<torch::Tensor>&)
 /// By row name. A row that is not here has no counterpart in LibTorch, or is listed in without_counterpart().
 const std::map<std::string, TorchCall>& torch_functions();
 
+// One function per family, in a file of its own.
+void add_norm_functions(std::map<std::string, TorchCall>& table);
+
 /// Rows LibTorch does not have, or computes by another rule, with the reason.
 const std::map<std::string, std::string>& without_counterpart();
 

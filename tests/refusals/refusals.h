@@ -47,6 +47,7 @@ struct Refusal {
 
 std::vector<Refusal> tensor_refusals();
 std::vector<Refusal> operation_refusals();
+std::vector<Refusal> norm_refusals();
 std::vector<Refusal> autograd_refusals();
 std::vector<Refusal> module_refusals();
 std::vector<Refusal> device_refusals();
