@@ -82,11 +82,17 @@ class WEFT_API Backend {
   /// core/philox.h. `bits` writes integers: the 32-bit word, zero-extended to int64, cut for uint8. uniform and normal
   /// write floats; float16 and bfloat16 get the float32 stream rounded.
   virtual void random(RandomKind kind, const RandomKey& key, const TensorView& out) = 0;
+  /// Writes y, dx (in x's place) or dw (in w's place) from the other two. Extents are the views' own: y may have fewer
+  /// positions than fit, and what no window of y looks at gets gradient 0. Sums over the batch have a fixed order.
   virtual void conv(Pass pass, const ConvGeometry& g, const TensorView& x, const TensorView& w,
                     const TensorView& y) = 0;
+  /// The caller has made sure that every window sees an element of x. Averages count what a window has in the padding
+  /// or not, never what it has beyond it. max: the first NaN, else the first of the largest, wins; index (int64, y's
+  /// shape, its position in the plane, row-major) has null data where it is not wanted, and for averages.
   virtual void pool(const PoolGeometry& g, const TensorView& x, const TensorView& y, const TensorView& index) = 0;
+  /// x, y and index are read for max only; where index has null data the positions are found again in x.
   virtual void pool_backward(const PoolGeometry& g, const TensorView& x, const TensorView& y, const TensorView& dy,
-                             const TensorView& index, const TensorView& dx) = 0;  ///< a backend may leave index empty
+                             const TensorView& index, const TensorView& dx) = 0;
   /// Inclusive scan along axis; out's dtype as for reduce.
   virtual void scan(ScanOp op, const TensorView& in, int axis, const TensorView& out) = 0;
   /// The k = values.shape[axis] largest (or smallest) elements in order, ties by lower position; NaN counts as largest.

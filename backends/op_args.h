@@ -89,7 +89,7 @@ struct ConvGeometry {
 enum class PoolKind : std::uint8_t { max, average, average_count_padding };
 struct PoolGeometry {
   PoolKind kind = PoolKind::max;
-  bool adaptive = false;  ///< windows follow from the output's extents; `window` is ignored
+  bool adaptive = false;  ///< floor(o in / out) .. ceil((o + 1) in / out) - 1; of `window` only `spatial` is read
   ConvGeometry window;
 };
 

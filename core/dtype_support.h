@@ -56,6 +56,8 @@ constexpr DType result_dtype(ReduceOp op, DType in) noexcept {
 }
 
 constexpr bool supports_matmul(DType dtype) noexcept { return is_floating(dtype); }
+constexpr bool supports_conv(DType dtype) noexcept { return is_floating(dtype); }
+constexpr bool supports_pool(DType dtype) noexcept { return is_floating(dtype); }
 constexpr bool supports_index(DType dtype) noexcept { return dtype == DType::int64 || dtype == DType::int32; }
 
 }  // namespace weft

@@ -15,14 +15,6 @@ namespace weft::backends {
 std::unique_ptr<Backend> make_cpu() { return std::make_unique<cpu::CpuBackend>(); }
 
 namespace cpu {
-namespace {
-
-[[noreturn]] void not_built(const char* op, const char* what) {
-  throw StateError(ErrorCode::not_built, call_name(op),
-                   message("not built yet on 'cpu': ", what, " comes with the next release"), call_site());
-}
-
-}  // namespace
 
 CpuBackend::CpuBackend() { kernels(); }  // a wrong WEFT_CPU_ISA is reported here, not in the middle of a computation
 
@@ -47,17 +39,6 @@ MemoryCounts CpuBackend::memory() const noexcept {
   return {counts.live, counts.peak, counts.reserved, counts.system_allocations};
 }
 void CpuBackend::release_cached() { host_release_cached(); }
-
-void CpuBackend::conv(Pass, const ConvGeometry&, const TensorView&, const TensorView&, const TensorView&) {
-  not_built("conv", "convolution");
-}
-void CpuBackend::pool(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&) {
-  not_built("pool", "pooling");
-}
-void CpuBackend::pool_backward(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&,
-                               const TensorView&, const TensorView&) {
-  not_built("pool_backward", "pooling");
-}
 
 }  // namespace cpu
 }  // namespace weft::backends

@@ -113,10 +113,6 @@ Index with(Index index, int axis, std::int64_t value) {
   return index;
 }
 
-[[noreturn]] void not_built(const char* op) {
-  throw StateError(ErrorCode::not_built, op, "the toy has no convolution and no pooling");
-}
-
 constexpr std::size_t edge = 64;
 constexpr unsigned char canary = 0xC3;
 
@@ -430,15 +426,122 @@ void ToyBackend::random(RandomKind kind, const RandomKey& key, const TensorView&
   });
 }
 
-void ToyBackend::conv(Pass, const ConvGeometry&, const TensorView&, const TensorView&, const TensorView&) {
-  not_built("conv");
+// One loop for all three: every product w x belongs to one element of y, w times dy to one of dx, x times dy to one of
+// dw.
+void ToyBackend::conv(Pass pass, const ConvGeometry& g, const TensorView& x, const TensorView& w, const TensorView& y) {
+  ++calls;
+  const TensorView& out = pass == Pass::forward ? y : pass == Pass::grad_input ? x : w;
+  std::vector<double> sums(static_cast<std::size_t>(out.numel()), 0.0);
+  const TensorView all{sums.data(), DType::float64, out.shape, contiguous_strides(out.shape), {}};
+  const auto add = [&](const Index& to, double term) { put(all, to, real(get(all, to)) + term); };
+  const std::int64_t channels = w.shape[1], filters = w.shape[0] / g.groups;
+  each(y.shape, [&](const Index& o) {
+    each(w.shape, [&](const Index& t) {
+      if (t[0] != o[1]) return;
+      Index at = o;
+      at[1] = o[1] / filters * channels + t[1];
+      for (int i = 0; i < g.spatial; ++i) {
+        at[2 + i] = o[2 + i] * g.stride[i] - g.padding[i] + t[2 + i] * g.dilation[i];
+        if (at[2 + i] < 0 || at[2 + i] >= x.shape[2 + i]) return;
+      }
+      if (pass == Pass::forward) add(o, real(get(x, at)) * real(get(w, t)));
+      if (pass == Pass::grad_input) add(at, real(get(y, o)) * real(get(w, t)));
+      if (pass == Pass::grad_weight) add(t, real(get(x, at)) * real(get(y, o)));
+    });
+  });
+  each(out.shape, [&](const Index& i) { put(out, i, get(all, i)); });
 }
-void ToyBackend::pool(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&) {
-  not_built("pool");
+
+namespace {
+
+/// f(position) for every element of x the window of output o looks at; returns how many it has with those in the
+/// padding.
+template <class F>
+std::int64_t look(const PoolGeometry& g, const Shape& x, const Shape& y, const Index& o, F f) {
+  Index first = o, taps = Shape::filled(o.rank(), 1);
+  for (int i = 0; i < g.window.spatial; ++i) {
+    const std::int64_t in = x[2 + i], out = y[2 + i], at = o[2 + i];
+    first[2 + i] = g.adaptive ? at * in / out : at * g.window.stride[i] - g.window.padding[i];
+    taps[2 + i] = g.adaptive ? ((at + 1) * in + out - 1) / out - first[2 + i] : g.window.kernel[i];
+  }
+  std::int64_t counted = 0;
+  each(taps, [&](const Index& t) {
+    Index at = first;
+    bool inside = true, counts = true;
+    for (int i = 0; i < g.window.spatial; ++i) {
+      at[2 + i] += t[2 + i] * (g.adaptive ? 1 : g.window.dilation[i]);
+      inside = inside && at[2 + i] >= 0 && at[2 + i] < x[2 + i];
+      counts = counts && at[2 + i] < x[2 + i] + (g.adaptive ? 0 : g.window.padding[i]);
+    }
+    counted += counts ? 1 : 0;
+    if (inside) f(at);
+  });
+  return counted;
 }
-void ToyBackend::pool_backward(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&,
-                               const TensorView&, const TensorView&) {
-  not_built("pool_backward");
+
+std::int64_t flat(const Shape& shape, const Index& at) {
+  std::int64_t position = 0;
+  for (int i = 2; i < shape.rank(); ++i) position = position * shape[i] + at[i];
+  return position;
+}
+
+Index largest(const PoolGeometry& g, const TensorView& x, const Shape& y, const Index& o) {
+  Index best;
+  look(g, x.shape, y, o, [&](const Index& at) {
+    if (best.rank() == 0 || larger(get(x, at), get(x, best))) best = at;
+  });
+  return best;
+}
+
+}  // namespace
+
+void ToyBackend::pool(const PoolGeometry& g, const TensorView& x, const TensorView& y, const TensorView& index) {
+  ++calls;
+  each(y.shape, [&](const Index& o) {
+    if (g.kind == PoolKind::max) {
+      const Index best = largest(g, x, y.shape, o);
+      put(y, o, get(x, best));
+      if (index.data != nullptr) put(index, o, flat(x.shape, best));
+      return;
+    }
+    double sum = 0;
+    std::int64_t inside = 0;
+    const std::int64_t counted = look(g, x.shape, y.shape, o, [&](const Index& at) {
+      sum += real(get(x, at));
+      ++inside;
+    });
+    put(y, o, sum / static_cast<double>(g.kind == PoolKind::average ? inside : counted));
+  });
+}
+
+void ToyBackend::pool_backward(const PoolGeometry& g, const TensorView& x, const TensorView&, const TensorView& dy,
+                               const TensorView& index, const TensorView& dx) {
+  ++calls;
+  std::vector<double> sums(static_cast<std::size_t>(dx.numel()), 0.0);
+  const TensorView all{sums.data(), DType::float64, dx.shape, contiguous_strides(dx.shape), {}};
+  const auto add = [&](const Index& to, double term) { put(all, to, real(get(all, to)) + term); };
+  each(dy.shape, [&](const Index& o) {
+    const double arrived = real(get(dy, o));
+    if (g.kind == PoolKind::max) {
+      Index to = o;
+      if (index.data != nullptr) {
+        std::int64_t at = whole(get(index, o));
+        for (int i = dx.rank() - 1; i >= 2; --i) {
+          to[i] = at % dx.shape[i];
+          at /= dx.shape[i];
+        }
+      } else {
+        to = largest(g, x, dy.shape, o);
+      }
+      add(to, arrived);
+      return;
+    }
+    std::int64_t inside = 0;
+    const std::int64_t counted = look(g, dx.shape, dy.shape, o, [&](const Index&) { ++inside; });
+    const double share = arrived / static_cast<double>(g.kind == PoolKind::average ? inside : counted);
+    look(g, dx.shape, dy.shape, o, [&](const Index& at) { add(at, share); });
+  });
+  each(dx.shape, [&](const Index& i) { put(dx, i, get(all, i)); });
 }
 
 void ToyBackend::scan(ScanOp, const TensorView& in, int axis, const TensorView& out) {
