@@ -123,7 +123,8 @@ class WEFT_API Optimizer {
   const Group& group(std::size_t index, const char* op, CallSite at) const;
   std::string name_of(std::size_t parameter) const;
   std::vector<Work> gather(CallSite at) const;
-  backends::OptimArgs arguments(std::size_t group, std::int64_t steps) const;
+  backends::OptimArgs arguments(std::size_t group, std::size_t slot);
+  void count(std::vector<std::size_t> stepped);
 
   const char* type_;
   std::vector<Group> groups_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <tuple>
 #include <unordered_set>
 
@@ -11,6 +12,7 @@
 #include <weft/nn/optim.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/ops.h>
+#include <weft/tensor/step_script.h>
 #include <weft/tensor/tensor_impl.h>
 
 namespace weft::nn {
@@ -153,12 +155,35 @@ std::vector<Optimizer::Work> Optimizer::gather(CallSite at) const {
   return work;
 }
 
-/// The one place where what changes from step to step enters a call: a captured step puts rank-0 views here.
-backends::OptimArgs Optimizer::arguments(std::size_t group, std::int64_t steps) const {
+/// The one place where what changes from step to step enters a call: in a captured step as words on the device that
+/// every replay fills.
+backends::OptimArgs Optimizer::arguments(std::size_t group, std::size_t slot) {
   backends::OptimArgs args = groups_[group].recipe.args;
-  args.lr = backends::Number(groups_[group].lr);
-  args.step = backends::Number(steps + 1);
+  if (StepScript* script = StepScript::recording()) {
+    args.lr = script->number([this, group] { return groups_[group].lr; });
+    args.step = script->number([this, slot] { return static_cast<double>(slots_[slot].steps + 1); });
+  } else {
+    args.lr = backends::Number(groups_[group].lr);
+    args.step = backends::Number(slots_[slot].steps + 1);
+  }
   return args;
+}
+
+/// Counts a step of these parameters: now or, while a step is recorded, at every replay.
+void Optimizer::count(std::vector<std::size_t> stepped) {
+  StepScript* script = StepScript::recording();
+  if (script == nullptr) {
+    for (const std::size_t i : stepped) ++slots_[i].steps;
+    return;
+  }
+  const auto shared = std::make_shared<const std::vector<std::size_t>>(std::move(stepped));
+  script->act(
+      [this, shared] {
+        for (const std::size_t i : *shared) ++slots_[i].steps;
+      },
+      [this, shared] {
+        for (const std::size_t i : *shared) --slots_[i].steps;
+      });
 }
 
 void Optimizer::step(CallSite at) {
@@ -167,7 +192,14 @@ void Optimizer::step(CallSite at) {
   std::vector<Work> work = gather(at);
   for (Work& item : work) {
     for (std::size_t s = 0; s < 2; ++s) {
-      if (item.fresh[s].defined()) slots_[item.index].state[s] = std::move(item.fresh[s]);
+      if (!item.fresh[s].defined()) continue;
+      if (StepScript::recording() != nullptr) {  // every replay would begin with a fresh one
+        throw StateError(ErrorCode::read_only, "capture",
+                         message(name_of(item.index), " got no gradient in the executed call of the captured step, so ",
+                                 type_, " has no state for it yet: step it once before capturing"),
+                         at);
+      }
+      slots_[item.index].state[s] = std::move(item.fresh[s]);
     }
   }
 
@@ -195,16 +227,19 @@ void Optimizer::step(CallSite at) {
     }
     const std::size_t first = work[begin].index;
     if (!batch.empty()) {
-      ops::begin(parameters_[first], type_, at).optimise(arguments(work[begin].group, slots_[first].steps), batch);
+      backends::Backend& backend = ops::begin(parameters_[first], type_, at);
+      backend.optimise(arguments(work[begin].group, first), batch);
     }
+    std::vector<std::size_t> stepped;
     for (; begin < end; ++begin) {
-      Slot& slot = slots_[work[begin].index];
-      ++slot.steps;
+      const Slot& slot = slots_[work[begin].index];
+      stepped.push_back(work[begin].index);
       ops::bump_version(parameters_[work[begin].index]);
       for (const Tensor& state : slot.state) {
         if (state.defined()) ops::bump_version(state);
       }
     }
+    count(std::move(stepped));
   }
 }
 

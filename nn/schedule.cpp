@@ -1,10 +1,12 @@
 #include <weft/nn/schedule.h>
 
 #include <cmath>
+#include <memory>
 
 #include <weft/core/error.h>
 #include <weft/core/message.h>
 #include <weft/nn/mismatch.h>
+#include <weft/tensor/step_script.h>
 
 namespace weft::nn {
 
@@ -36,7 +38,20 @@ double Schedule::lr_at(std::int64_t step, std::size_t group, CallSite at) const 
   return rate(step < 0 ? 0 : step, group);
 }
 
-void Schedule::step(CallSite at) { set_position(position_ + 1, at); }
+void Schedule::step(CallSite at) {
+  StepScript* script = StepScript::recording();
+  if (script == nullptr) return set_position(position_ + 1, at);
+  const auto before = std::make_shared<std::vector<double>>(bases_.size());  // the program may have set other rates
+  script->act(
+      [this, before, at] {
+        for (std::size_t g = 0; g < before->size(); ++g) (*before)[g] = optimizer_->groups_[g].lr;
+        set_position(position_ + 1, at);
+      },
+      [this, before] {
+        for (std::size_t g = 0; g < before->size(); ++g) optimizer_->groups_[g].lr = (*before)[g];
+        --position_;
+      });
+}
 
 void Schedule::set_position(std::int64_t position, CallSite at) {
   if (position < 0) {

@@ -43,7 +43,7 @@ TEST(Parity, TheFirstDifferenceIsNamed) {
   const ParityReport report = parity(model, randn({5, 6}, cpu()), serial(), cpu());
   EXPECT_FALSE(report.agree);
   for (const char* words : {"[mul]", "parity_test.cpp:", "call 2", "result 0 of shape (5, 8)",
-                            "cpu differs from serial", "allowed 0.0001", "most at element"}) {
+                            "cpu differs from serial", "allowed 1e-04", "most at element"}) {
     EXPECT_NE(report.message.find(words), std::string::npos) << words << ": " << report.message;
   }
   EXPECT_TRUE(parity(model, randn({5, 6}, cpu()), serial(), cpu(), {.tolerance = 0.01}).agree);
