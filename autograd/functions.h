@@ -12,6 +12,7 @@
 #include <initializer_list>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -69,22 +70,64 @@ WEFT_API Tensor argmin(const Tensor& x, int axis = -1, bool keepdim = false, Cal
 WEFT_API Tensor matmul(const Tensor& a, const Tensor& b, CallSite at = CallSite::here());
 /// x w^T + bias: x (.., in), weight (out, in), bias (out) or undefined -> (.., out). PyTorch's layout.
 WEFT_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, CallSite at = CallSite::here());
+/// (m) x (n) -> (m, n): every product of an element of a and one of b.
+WEFT_API Tensor outer(const Tensor& a, const Tensor& b, CallSite at = CallSite::here());
+/// Einstein's summation over one or two operands of a floating dtype, as NumPy and PyTorch write it (einsum.cpp):
+/// einsum("bij,bjk->bik", {a, b}). A letter names an axis of each operand; axes whose letter is missing on the right of
+/// "->" are summed, and extents of 1 are repeated. "..." stands for the axes that are not named. Without "->" the
+/// result has the axes of "..." and then the letters that occur once, in ASCII order. Within one operand and within the
+/// result a letter may occur once. ValueError names the position of what is wrong with the equation, ShapeError the
+/// axes that do not go together.
+WEFT_API Tensor einsum(std::string_view equation, std::span<const Tensor> operands, CallSite at = CallSite::here());
+WEFT_API Tensor einsum(std::string_view equation, std::initializer_list<Tensor> operands,
+                       CallSite at = CallSite::here());
+/// The matrices (.., m, n) with zeros above (tril) or below (triu) a diagonal: 0 is the main one, 1 the one above it.
+WEFT_API Tensor tril(const Tensor& x, std::int64_t diagonal = 0, CallSite at = CallSite::here());
+WEFT_API Tensor triu(const Tensor& x, std::int64_t diagonal = 0, CallSite at = CallSite::here());
 
-// ---- shape (shape.cpp). All but cat and a reshape that must copy return views.
+// ---- shape (shape.cpp): views of the same memory, but for a reshape that must copy, cat and stack
 WEFT_API Tensor reshape(const Tensor& x, const Shape& shape, CallSite at = CallSite::here());
+/// As reshape, but never a copy: ShapeError where the strides of x do not allow the shape.
+WEFT_API Tensor view(const Tensor& x, const Shape& shape, CallSite at = CallSite::here());
 WEFT_API Tensor flatten(const Tensor& x, int first_axis = 0, int last_axis = -1, CallSite at = CallSite::here());
 WEFT_API Tensor transpose(const Tensor& x, int a, int b, CallSite at = CallSite::here());
 WEFT_API Tensor permute(const Tensor& x, const Axes& order, CallSite at = CallSite::here());
 WEFT_API Tensor expand(const Tensor& x, const Shape& shape, CallSite at = CallSite::here());
 WEFT_API Tensor unsqueeze(const Tensor& x, int axis, CallSite at = CallSite::here());
-WEFT_API Tensor squeeze(const Tensor& x, int axis,
-                        CallSite at = CallSite::here());  ///< unchanged unless the extent is 1
+/// Drops the axes named (none named: all) that have extent 1; the others stay.
+WEFT_API Tensor squeeze(const Tensor& x, const Axes& axes = {}, CallSite at = CallSite::here());
 WEFT_API Tensor slice(const Tensor& x, int axis, Slice bounds, CallSite at = CallSite::here());
 WEFT_API Tensor narrow(const Tensor& x, int axis, std::int64_t start, std::int64_t length,
                        CallSite at = CallSite::here());
 WEFT_API Tensor select(const Tensor& x, int axis, std::int64_t index, CallSite at = CallSite::here());
+/// Pieces of `size` along axis, the last one what is left; or pieces of these sizes, which add up to the extent.
+WEFT_API std::vector<Tensor> split(const Tensor& x, std::int64_t size, int axis = 0, CallSite at = CallSite::here());
+WEFT_API std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, int axis = 0,
+                                   CallSite at = CallSite::here());
+/// Pieces of ceil(extent / chunks): at most `chunks` of them, fewer where the extent is used up before.
+WEFT_API std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, int axis = 0, CallSite at = CallSite::here());
 WEFT_API Tensor cat(std::span<const Tensor> tensors, int axis = 0, CallSite at = CallSite::here());
 WEFT_API Tensor cat(std::initializer_list<Tensor> tensors, int axis = 0, CallSite at = CallSite::here());
+/// Tensors of one shape side by side along a new axis.
+WEFT_API Tensor stack(std::span<const Tensor> tensors, int axis = 0, CallSite at = CallSite::here());
+WEFT_API Tensor stack(std::initializer_list<Tensor> tensors, int axis = 0, CallSite at = CallSite::here());
+
+// ---- rearranged copies (rearrange.cpp)
+/// x side by side, repeats[i] times along axis i; more repeats than axes: new axes in front.
+WEFT_API Tensor repeat(const Tensor& x, const Shape& repeats, CallSite at = CallSite::here());
+/// Moves element i of an axis to i + shift, what leaves at one end comes back at the other; one shift per axis. Without
+/// axes: the elements in row-major order.
+WEFT_API Tensor roll(const Tensor& x, const Dims& shifts, const Axes& axes, CallSite at = CallSite::here());
+WEFT_API Tensor roll(const Tensor& x, std::int64_t shift, CallSite at = CallSite::here());
+/// The order along the axes reversed; no axes: along all. A copy, as in PyTorch; slice() with step -1 is the view.
+WEFT_API Tensor flip(const Tensor& x, const Axes& axes = {}, CallSite at = CallSite::here());
+/// What stands in the padding: a value; the elements next to the edge mirrored without the edge itself, fewer than
+/// there are; the edge; or the elements of the other end, no more than there are.
+enum class PadMode : std::uint8_t { constant, reflect, replicate, circular };
+/// x with `amounts` more elements before and after each axis, in PyTorch's order: the last axis first, {left, right,
+/// top, bottom, ..}. Axes that are not named stay. A negative amount takes elements away.
+WEFT_API Tensor pad(const Tensor& x, const std::vector<std::int64_t>& amounts, PadMode mode = PadMode::constant,
+                    backends::Number value = 0, CallSite at = CallSite::here());
 
 // ---- copies (copy.cpp)
 WEFT_API Tensor to(const Tensor& x, DType dtype, CallSite at = CallSite::here());
@@ -98,6 +141,21 @@ WEFT_API Tensor index_select(const Tensor& x, int axis, const Tensor& index, Cal
 /// A copy of x to which the rows of `source` were added at `index` along axis.
 WEFT_API Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source,
                           CallSite at = CallSite::here());
+/// y[.., i, ..] = x[.., index[.., i, ..], ..] along axis. index has x's rank and no larger extents beside the axis.
+WEFT_API Tensor gather(const Tensor& x, int axis, const Tensor& index, CallSite at = CallSite::here());
+/// A copy of x to which source[.., i, ..] was added at index[.., i, ..] along axis. index has their rank, and extents
+/// no larger than source's, nor than x's beside the axis; what of source lies beyond index is not used. Elements with
+/// the same index are added in the order of i.
+WEFT_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source,
+                            CallSite at = CallSite::here());
+/// x where mask is false, value where it is true; the mask broadcasts. value: a number, or a rank-0 tensor.
+WEFT_API Tensor masked_fill(const Tensor& x, const Tensor& mask, const Operand& value);
+/// Rows of weight (n, width) named by indices of any shape: (.., width). Rows at padding_idx (negative counts from the
+/// end) get no gradient, as in PyTorch.
+WEFT_API Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<std::int64_t> padding_idx = {},
+                          CallSite at = CallSite::here());
+/// int64 (.., num_classes) with a 1 at the label. num_classes -1: the largest label + 1, which is read on the host.
+WEFT_API Tensor one_hot(const Tensor& labels, std::int64_t num_classes = -1, CallSite at = CallSite::here());
 
 // ---- probability (softmax.cpp, random.cpp)
 WEFT_API Tensor softmax(const Tensor& x, int axis, CallSite at = CallSite::here());

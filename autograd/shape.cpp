@@ -48,6 +48,10 @@ Tensor reshape(const Tensor& x, const Shape& shape, CallSite at) {
   return reshaped(x, ops::reshape(x, shape, "reshape", at), "reshape", at);
 }
 
+Tensor view(const Tensor& x, const Shape& shape, CallSite at) {
+  return reshaped(x, ops::view_as(x, shape, "view", at), "view", at);
+}
+
 Tensor flatten(const Tensor& x, int first_axis, int last_axis, CallSite at) {
   ops::check_defined(x, "flatten", "x", at);
   const Shape& from = x.shape();
@@ -76,8 +80,8 @@ Tensor unsqueeze(const Tensor& x, int axis, CallSite at) {
   return reshaped(x, ops::unsqueeze(x, axis, "unsqueeze", at), "unsqueeze", at);
 }
 
-Tensor squeeze(const Tensor& x, int axis, CallSite at) {
-  return reshaped(x, ops::squeeze(x, axis, "squeeze", at), "squeeze", at);
+Tensor squeeze(const Tensor& x, const Axes& axes, CallSite at) {
+  return reshaped(x, ops::squeeze(x, axes, "squeeze", at), "squeeze", at);
 }
 
 Tensor transpose(const Tensor& x, int a, int b, CallSite at) {
@@ -130,6 +134,76 @@ Tensor select(const Tensor& x, int axis, std::int64_t index, CallSite at) {
   return y;
 }
 
+namespace {
+
+// Neighbouring parts of these lengths; each is a recorded view.
+std::vector<Tensor> parts(const Tensor& x, std::span<const std::int64_t> lengths, int place, const char* name,
+                          CallSite at) {
+  std::vector<Tensor> pieces;
+  pieces.reserve(lengths.size());
+  std::int64_t start = 0;
+  for (const std::int64_t length : lengths) {
+    Tensor piece = ops::narrow(x, place, start, length, name, at);
+    pieces.push_back(sliced(x, std::move(piece), place, {start, start + length, 1}, name, at));
+    start += length;
+  }
+  return pieces;
+}
+
+std::vector<Tensor> equal_parts(const Tensor& x, std::int64_t size, int place, const char* name, CallSite at) {
+  std::vector<std::int64_t> lengths;
+  std::int64_t rest = x.shape()[place];
+  do {  // of nothing: one piece of nothing
+    lengths.push_back(rest < size ? rest : size);
+    rest -= lengths.back();
+  } while (rest > 0);
+  return parts(x, lengths, place, name, at);
+}
+
+}  // namespace
+
+std::vector<Tensor> split(const Tensor& x, std::int64_t size, int axis, CallSite at) {
+  ops::check_defined(x, "split", "x", at);
+  const int place = normalize_axis(axis, x.rank(), "split", at);
+  if (size < 1) {
+    throw ValueError(ErrorCode::value_out_of_range, "split", message("size is ", size, "; expected 1 or more"), at);
+  }
+  return equal_parts(x, size, place, "split", at);
+}
+
+std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, int axis, CallSite at) {
+  ops::check_defined(x, "split", "x", at);
+  const int place = normalize_axis(axis, x.rank(), "split", at);
+  const std::int64_t extent = x.shape()[place];
+  std::int64_t rest = extent;
+  for (const std::int64_t size : sizes) {
+    if (size < 0) {
+      throw ValueError(ErrorCode::value_out_of_range, "split", message("a size is ", size, "; expected 0 or more"), at);
+    }
+    rest = size > rest ? -1 : rest - size;
+    if (rest < 0) break;
+  }
+  if (rest != 0) {
+    throw ShapeError(ErrorCode::shape_mismatch, "split",
+                     message("the ", sizes.size(), " sizes add up to ", rest < 0 ? "more" : "less", " than the extent ",
+                             extent, " of axis ", place, " of ", x.shape(),
+                             rest > 0 ? message("; ", rest, " elements are left over") : std::string()),
+                     at);
+  }
+  return parts(x, sizes, place, "split", at);
+}
+
+std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, int axis, CallSite at) {
+  ops::check_defined(x, "chunk", "x", at);
+  const int place = normalize_axis(axis, x.rank(), "chunk", at);
+  if (chunks < 1) {
+    throw ValueError(ErrorCode::value_out_of_range, "chunk", message("chunks is ", chunks, "; expected 1 or more"), at);
+  }
+  const std::int64_t extent = x.shape()[place];
+  const std::int64_t size = extent / chunks + (extent % chunks != 0 ? 1 : 0);
+  return equal_parts(x, size > 0 ? size : 1, place, "chunk", at);
+}
+
 Tensor cat(std::span<const Tensor> tensors, int axis, CallSite at) {
   Tensor y = ops::cat(tensors, axis, "cat", at);
   if (!grad_enabled()) return y;
@@ -146,6 +220,34 @@ Tensor cat(std::span<const Tensor> tensors, int axis, CallSite at) {
 
 Tensor cat(std::initializer_list<Tensor> tensors, int axis, CallSite at) {
   return cat(std::span(tensors.begin(), tensors.size()), axis, at);
+}
+
+Tensor stack(std::span<const Tensor> tensors, int axis, CallSite at) {
+  if (tensors.empty()) throw ValueError(ErrorCode::value_invalid, "stack", "the list of tensors is empty", at);
+  for (const Tensor& layer : tensors) ops::check_defined(layer, "stack", "one of the tensors", at);
+  const Shape& model = tensors.front().shape();
+  const int place = normalize_axis(axis, model.rank() + 1, "stack", at);
+  std::vector<Tensor> layers;
+  layers.reserve(tensors.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].shape() != model) {
+      throw ShapeError(
+          ErrorCode::shape_mismatch, "stack",
+          message("tensor 0 is ", model, ", tensor ", i, " is ", tensors[i].shape(), "; all need one shape"), at);
+    }
+    layers.push_back(ops::unsqueeze(tensors[i], place, "stack", at));
+  }
+  Tensor y = ops::cat(layers, place, "stack", at);
+  autograd::record_list("stack", at, tensors, y, [place, count = tensors.size()](Back& back) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (back.wants(i)) back[i] = select(back.dy, place, static_cast<std::int64_t>(i), back.at);
+    }
+  });
+  return y;
+}
+
+Tensor stack(std::initializer_list<Tensor> tensors, int axis, CallSite at) {
+  return stack(std::span(tensors.begin(), tensors.size()), axis, at);
 }
 
 }  // namespace weft

@@ -23,7 +23,8 @@ Tensor Tensor::transpose(int a, int b, CallSite at) const { return weft::transpo
 Tensor Tensor::permute(const Axes& order, CallSite at) const { return weft::permute(*this, order, at); }
 Tensor Tensor::expand(const Shape& s, CallSite at) const { return weft::expand(*this, s, at); }
 Tensor Tensor::unsqueeze(int axis, CallSite at) const { return weft::unsqueeze(*this, axis, at); }
-Tensor Tensor::squeeze(int axis, CallSite at) const { return weft::squeeze(*this, axis, at); }
+Tensor Tensor::squeeze(const Axes& axes, CallSite at) const { return weft::squeeze(*this, axes, at); }
+Tensor Tensor::view(const Shape& s, CallSite at) const { return weft::view(*this, s, at); }
 Tensor Tensor::slice(int axis, Slice bounds, CallSite at) const { return weft::slice(*this, axis, bounds, at); }
 Tensor Tensor::narrow(int axis, std::int64_t start, std::int64_t length, CallSite at) const {
   return weft::narrow(*this, axis, start, length, at);
@@ -35,6 +36,36 @@ Tensor Tensor::t(CallSite at) const {
   if (rank(at) == 2) return weft::transpose(*this, 0, 1, at);
   throw ShapeError(ErrorCode::rank_unsupported, "t", message("needs a matrix, not ", shape(), "; use transpose(a, b)"),
                    at);
+}
+
+std::vector<Tensor> Tensor::split(std::int64_t size, int axis, CallSite at) const {
+  return weft::split(*this, size, axis, at);
+}
+std::vector<Tensor> Tensor::split(const std::vector<std::int64_t>& sizes, int axis, CallSite at) const {
+  return weft::split(*this, sizes, axis, at);
+}
+std::vector<Tensor> Tensor::chunk(std::int64_t chunks, int axis, CallSite at) const {
+  return weft::chunk(*this, chunks, axis, at);
+}
+
+// ---- rearranged and indexed
+Tensor Tensor::repeat(const Shape& repeats, CallSite at) const { return weft::repeat(*this, repeats, at); }
+Tensor Tensor::roll(const Dims& shifts, const Axes& axes, CallSite at) const {
+  return weft::roll(*this, shifts, axes, at);
+}
+Tensor Tensor::roll(std::int64_t shift, CallSite at) const { return weft::roll(*this, shift, at); }
+Tensor Tensor::flip(const Axes& axes, CallSite at) const { return weft::flip(*this, axes, at); }
+Tensor Tensor::tril(std::int64_t diagonal, CallSite at) const { return weft::tril(*this, diagonal, at); }
+Tensor Tensor::triu(std::int64_t diagonal, CallSite at) const { return weft::triu(*this, diagonal, at); }
+Tensor Tensor::index_select(int axis, const Tensor& index, CallSite at) const {
+  return weft::index_select(*this, axis, index, at);
+}
+Tensor Tensor::gather(int axis, const Tensor& index, CallSite at) const { return weft::gather(*this, axis, index, at); }
+Tensor Tensor::scatter_add(int axis, const Tensor& index, const Tensor& source, CallSite at) const {
+  return weft::scatter_add(*this, axis, index, source, at);
+}
+Tensor Tensor::masked_fill(const Tensor& mask, const Operand& value) const {
+  return weft::masked_fill(*this, mask, value);
 }
 
 // ---- arithmetic by name
@@ -65,55 +96,17 @@ Tensor operator<(const Operand& a, const Operand& b) { return lt(a, b); }
 Tensor operator<=(const Operand& a, const Operand& b) { return le(a, b); }
 Tensor operator>(const Operand& a, const Operand& b) { return gt(a, b); }
 Tensor operator>=(const Operand& a, const Operand& b) { return ge(a, b); }
-
-// ---- in place
-namespace {
-
-// An in-place write is never recorded, so it is refused where a gradient would go wrong without a word.
-void refuse_recorded(const Tensor& target, const Operand& other, const char* name, const char* instead, CallSite at) {
-  if (!grad_enabled()) return;
-  const bool target_records = autograd::target_of(target) != nullptr;
-  if (!target_records && autograd::target_of(other) == nullptr) return;
-  throw AutogradError(ErrorCode::in_place_recorded, name,
-                      message(target_records ? "this tensor records gradients" : "the argument records gradients",
-                              ", and writing in place is never recorded; use ", instead,
-                              ", or write inside a weft::NoGrad scope (as an optimiser does)"),
-                      at);
+Tensor operator&(const Operand& a, const Operand& b) {
+  return ops::binary(BinaryOp::logical_and, a, b, "logical_and", a.at());
 }
-
-void in_place(BinaryOp op, const Tensor& x, const Operand& y, const char* name, const char* instead) {
-  refuse_recorded(x, y, name, instead, y.at());
-  ops::binary_into(op, x, y, name, y.at());
+Tensor operator|(const Operand& a, const Operand& b) {
+  return ops::binary(BinaryOp::logical_or, a, b, "logical_or", a.at());
 }
-
-}  // namespace
-
-Tensor& Tensor::add_(const Operand& y) { return in_place(BinaryOp::add, *this, y, "add_", "x = x + y"), *this; }
-Tensor& Tensor::sub_(const Operand& y) { return in_place(BinaryOp::sub, *this, y, "sub_", "x = x - y"), *this; }
-Tensor& Tensor::mul_(const Operand& y) { return in_place(BinaryOp::mul, *this, y, "mul_", "x = x * y"), *this; }
-Tensor& Tensor::div_(const Operand& y) { return in_place(BinaryOp::div, *this, y, "div_", "x = x / y"), *this; }
-Tensor& Tensor::operator+=(const Operand& y) { return in_place(BinaryOp::add, *this, y, "+=", "x = x + y"), *this; }
-Tensor& Tensor::operator-=(const Operand& y) { return in_place(BinaryOp::sub, *this, y, "-=", "x = x - y"), *this; }
-Tensor& Tensor::operator*=(const Operand& y) { return in_place(BinaryOp::mul, *this, y, "*=", "x = x * y"), *this; }
-Tensor& Tensor::operator/=(const Operand& y) { return in_place(BinaryOp::div, *this, y, "/=", "x = x / y"), *this; }
-
-Tensor& Tensor::copy_(const Tensor& source, CallSite at) {
-  refuse_recorded(*this, {source, at}, "copy_", "x = y.clone()", at);
-  ops::copy_into(*this, source, "copy_", at);
-  return *this;
+Tensor operator~(const Operand& a) {
+  if (a.is_number()) throw ValueError(ErrorCode::value_invalid, "logical_not", "a number is no bool tensor", a.at());
+  return logical_not(a.tensor(), a.at());
 }
-
-Tensor& Tensor::fill_(backends::Number value, CallSite at) {
-  refuse_recorded(*this, {0, at}, "fill_", "x = weft::full(x.shape(), value)", at);
-  ops::fill(*this, value, "fill_", at);
-  return *this;
-}
-
-Tensor& Tensor::zero_(CallSite at) {
-  refuse_recorded(*this, {0, at}, "zero_", "x = weft::zeros_like(x)", at);
-  ops::fill(*this, 0, "zero_", at);
-  return *this;
-}
+Tensor operator!(const Operand& a) { return ~a; }
 
 // ---- gradients
 namespace {

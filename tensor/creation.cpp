@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include <weft/backends/registry.h>
+#include <weft/backends/tape.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
 #include <weft/core/trace.h>
@@ -70,16 +72,17 @@ Tensor full(const Shape& shape, Number value, TensorOptions options, CallSite at
 }
 Tensor scalar(Number value, TensorOptions options, CallSite at) { return filled({}, value, options, "scalar", at); }
 
-Tensor eye(std::int64_t n, TensorOptions options, CallSite at) {
-  Tensor out = filled({n, n}, 0, options, "eye", at);
-  if (n > 0) {
+Tensor eye(std::int64_t rows, std::int64_t columns, TensorOptions options, CallSite at) {
+  Tensor out = filled({rows, columns}, 0, options, "eye", at);
+  if (ops::has_elements(out)) {
     backends::TensorView diagonal = view_of(out);
-    diagonal.shape = {n};
-    diagonal.strides = {n + 1};
+    diagonal.shape = {std::min(rows, columns)};
+    diagonal.strides = {columns + 1};
     ops::begin(out, "eye", at).fill(diagonal, 1);
   }
   return out;
 }
+Tensor eye(std::int64_t n, TensorOptions options, CallSite at) { return eye(n, n, options, at); }
 
 Tensor arange(double start, double stop, double step, TensorOptions options, CallSite at) {
   if (!std::isfinite(start) || !std::isfinite(stop) || !std::isfinite(step)) {
@@ -102,6 +105,24 @@ Tensor arange(double start, double stop, double step, TensorOptions options, Cal
                    [=](std::int64_t i) { return Number(start + static_cast<double>(i) * step); });
 }
 
+Tensor arange(double stop, TensorOptions options, CallSite at) { return arange(0, stop, 1, options, at); }
+
+Tensor linspace(double start, double stop, std::int64_t count, TensorOptions options, CallSite at) {
+  if (!std::isfinite(start) || !std::isfinite(stop) || !std::isfinite(stop - start)) {
+    throw ValueError(ErrorCode::value_out_of_range, "linspace",
+                     message("start ", start, ", stop ", stop, ": both and their difference must be finite"), at);
+  }
+  if (count < 0) {
+    throw ValueError(ErrorCode::value_out_of_range, "linspace", message("count is ", count, "; expected 0 or more"),
+                     at);
+  }
+  const double step = count > 1 ? (stop - start) / static_cast<double>(count - 1) : 0;
+  return generated(count, options, "linspace", at, [=](std::int64_t i) {
+    return Number(i < count - i ? start + static_cast<double>(i) * step
+                                : stop - static_cast<double>(count - 1 - i) * step);
+  });
+}
+
 Tensor empty_like(const Tensor& other, CallSite at) {
   ops::check_defined(other, "empty_like", "other", at);
   return ops::make_like(ops::begin(other, "empty_like", at), other, other.shape(), other.dtype(), "empty_like", at);
@@ -121,6 +142,42 @@ Tensor filled_like(const Tensor& other, Number value, const char* name, CallSite
 
 Tensor zeros_like(const Tensor& other, CallSite at) { return filled_like(other, 0, "zeros_like", at); }
 Tensor ones_like(const Tensor& other, CallSite at) { return filled_like(other, 1, "ones_like", at); }
+Tensor full_like(const Tensor& other, Number value, CallSite at) { return filled_like(other, value, "full_like", at); }
+
+Tensor from_blob(void* data, const Shape& shape, TensorOptions options, std::function<void(void*)> deleter,
+                 CallSite at) {
+  constexpr const char* name = "from_blob";
+  const std::int64_t count = check_shape(shape, item_size(options.dtype), name, at);
+  if (!ops::in_host_memory(options.device)) {
+    throw DeviceError(ErrorCode::device_mismatch, name,
+                      message("memory of the host is not memory of ", options.device,
+                              "; copy it there with from_data(), or name weft::cpu() or weft::serial()"),
+                      at);
+  }
+  if (data == nullptr && count != 0) {
+    throw ValueError(ErrorCode::value_invalid, name, message("data is null, but the shape is ", shape), at);
+  }
+  if (reinterpret_cast<std::uintptr_t>(data) % item_size(options.dtype) != 0) {
+    throw ValueError(ErrorCode::value_invalid, name,
+                     message("data is not aligned to the ", item_size(options.dtype), " bytes of a ", options.dtype,
+                             "; copy it with from_data()"),
+                     at);
+  }
+  if (backends::active_tape() != nullptr) {
+    throw StateError(ErrorCode::read_only, name,
+                     "inside a captured step the memory could be gone at the replay; make the tensor before", at);
+  }
+  backends::Backend& backend = backends::backend_for(options.device, at);
+  auto release = std::make_unique<std::function<void(void*)>>();
+  auto impl = std::make_unique<TensorImpl>();
+  impl->storage = make_storage(backend, backend, options.device, 0);
+  impl->storage->data = data;
+  impl->storage->bytes = static_cast<std::size_t>(count) * item_size(options.dtype);
+  impl->view = backends::contiguous_view(data, options.dtype, shape);
+  *release = std::move(deleter);
+  impl->storage->release = std::move(release);
+  return Tensor::adopt(impl.release());
+}
 
 template <class T>
 Tensor from_data(const T* data, const Shape& shape, Device device, CallSite at) {

@@ -1,3 +1,6 @@
+#include <limits>
+#include <string>
+
 #include <weft/core/dtype_support.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -6,19 +9,23 @@
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
 
-// Rows named by a 1-D index. The backend sees the index broadcast to the output, with stride 0 everywhere but on the
-// axis, and checks its values.
+// Rows named by a 1-D index, which the backend sees broadcast to the output, with stride 0 everywhere but on the axis;
+// and elements named by an index of x's rank. The backend checks the values.
 
 namespace weft::ops {
 namespace {
 
 using backends::TensorView;
 
-void check_indexing(const Tensor& x, const Tensor& index, const char* name, CallSite at) {
+void check_operands(const Tensor& x, const Tensor& index, const char* name, CallSite at) {
   check_defined(x, name, "x", at);
   check_defined(index, name, "index", at);
   check_same_device(x, index, name, at, "x", "index");
   check_index(index, "index", name, at);
+}
+
+void check_indexing(const Tensor& x, const Tensor& index, const char* name, CallSite at) {
+  check_operands(x, index, name, at);
   if (index.impl()->view.rank() != 1) {
     throw ShapeError(ErrorCode::rank_unsupported, name,
                      message("index must have one axis, not the shape ", index.impl()->view.shape), at);
@@ -39,6 +46,34 @@ TensorView index_over(const Tensor& index, int axis, const Shape& shape) {
   view.strides = Strides::filled(shape.rank(), 0);
   view.strides[axis] = step;
   return view;
+}
+
+// index reaches no further than `shape`, but along `beside` (-1: no such axis).
+void check_within(const Shape& shape, const char* argument, const Tensor& index, int beside, const char* name,
+                  CallSite at) {
+  const Shape& reach = index.impl()->view.shape;
+  bool fits = reach.rank() == shape.rank();
+  for (int i = 0; i < shape.rank() && fits; ++i) fits = i == beside || reach[i] <= shape[i];
+  if (fits) return;
+  throw ShapeError(ErrorCode::shape_mismatch, name,
+                   message("index is ", reach, ", ", argument, " is ", shape,
+                           "; index needs the same number of axes and no larger extents",
+                           beside >= 0 ? message(" beside axis ", beside) : std::string()),
+                   at);
+}
+
+// The part of a tensor that an index of this shape reaches, with the axis whole.
+TensorView within(TensorView view, const Shape& shape, int axis) {
+  const std::int64_t whole = view.shape[axis];
+  view.shape = shape;
+  view.shape[axis] = whole;
+  return view;
+}
+
+int axis_of(const Tensor& x, int axis, const char* name, CallSite at) {
+  const Shape& shape = x.impl()->view.shape;
+  if (shape.rank() > 0) return normalize_axis(axis, shape.rank(), name, at);
+  throw ShapeError(ErrorCode::rank_unsupported, name, "x has no axis to index: it is of rank 0", at);
 }
 
 }  // namespace
@@ -79,6 +114,76 @@ Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& s
   if (has_elements(source)) {
     begin(out, name, at).scatter_add(view_of(source), place, index_over(index, place, expected), view_of(out));
   }
+  return out;
+}
+
+Tensor gather(const Tensor& x, int axis, const Tensor& index, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
+  check_operands(x, index, name, at);
+  const int place = axis_of(x, axis, name, at);
+  const TensorView& from = x.impl()->view;
+  check_within(from.shape, "x", index, place, name, at);
+  const Shape& shape = index.impl()->view.shape;
+  backends::Backend& backend = begin(x, name, at);
+  Tensor out = make_like(backend, x, shape, from.dtype, name, at);
+  if (!has_elements(out)) return out;
+  check_axis_not_empty(from.shape, place, name, at);
+  backend.gather(within(view_of(x), shape, place), place, view_of(index), view_of(out));
+  return out;
+}
+
+Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source, const char* name,
+                   CallSite at) {
+  const TraceSpan span(name, "op");
+  check_operands(x, index, name, at);
+  check_defined(source, name, "source", at);
+  check_same_device(x, source, name, at, "x", "source");
+  check_same_dtype(x, source, name, at, "x", "source");
+  check_supported(BinaryOp::add, x.impl()->view.dtype, name, at);
+  const int place = axis_of(x, axis, name, at);
+  const Shape& into = x.impl()->view.shape;
+  check_within(into, "x", index, place, name, at);
+  check_within(source.impl()->view.shape, "source", index, -1, name, at);
+  if (has_elements(index)) check_axis_not_empty(into, place, name, at);
+  Tensor out = clone(x, name, at);
+  if (has_elements(index)) {
+    TensorView from = view_of(source);
+    from.shape = index.impl()->view.shape;
+    begin(out, name, at).scatter_add(from, place, view_of(index), within(view_of(out), from.shape, place));
+  }
+  return out;
+}
+
+Tensor one_hot(const Tensor& labels, std::int64_t classes, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
+  check_defined(labels, name, "labels", at);
+  check_index(labels, "labels", name, at);
+  if (classes < 0 && classes != -1) {
+    throw ValueError(ErrorCode::value_out_of_range, name,
+                     message("num_classes is ", classes, "; expected 0 or more, or -1 for the largest label + 1"), at);
+  }
+  if (classes == -1) {
+    if (!has_elements(labels)) {
+      throw ValueError(
+          ErrorCode::value_invalid, name,
+          message("labels ", labels.impl()->view.shape, " are empty, so there is no largest one; name num_classes"),
+          at);
+    }
+    const Tensor largest = cast(reduce(ReduceOp::max, labels, {}, false, name, at), DType::int64, name, at);
+    classes = largest.item<std::int64_t>(at);
+    classes = classes < 0 ? 1 : classes + (classes < std::numeric_limits<std::int64_t>::max());
+  }
+  Shape shape = labels.impl()->view.shape;
+  shape.push_back(classes);
+  check_shape(shape, sizeof(std::int64_t), name, at);
+  Tensor out = zeros(shape, {labels.impl()->storage->device, DType::int64}, at);
+  if (!has_elements(labels)) return out;
+  check_axis_not_empty(shape, shape.rank() - 1, name, at);
+  const Tensor one = ones({}, {labels.impl()->storage->device, DType::int64}, at);
+  TensorView index = view_of(labels);
+  index.shape.push_back(1);
+  index.strides.push_back(1);
+  begin(labels, name, at).scatter_add(broadcast_view(view_of(one), index.shape), shape.rank() - 1, index, view_of(out));
   return out;
 }
 

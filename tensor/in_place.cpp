@@ -112,4 +112,46 @@ void binary_into(BinaryOp op, const Tensor& target, const Operand& other, const 
   bump_version(target);
 }
 
+void unary_into(UnaryOp op, const Tensor& target, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
+  check_defined(target, name, "the target", at);
+  check_writable(target, name, at);
+  check_supported(op, target.impl()->view.dtype, name, at);
+  if (!has_elements(target)) return;
+  begin(target, name, at).unary(op, {}, view_of(target), view_of(target));
+  bump_version(target);
+}
+
+void masked_fill_into(const Tensor& target, const Tensor& mask, backends::Number value, const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
+  check_defined(target, name, "the target", at);
+  check_defined(mask, name, "mask", at);
+  check_writable(target, name, at);
+  check_same_device(target, mask, name, at, "the target", "mask");
+  if (mask.impl()->view.dtype != DType::boolean) {
+    throw DTypeError(
+        ErrorCode::dtype_unsupported, name,
+        message("mask must be bool, not ", mask.impl()->view.dtype, "; compare first, for instance x != 0"), at);
+  }
+  check_broadcasts_into(target, mask, "mask", name, at);
+  check_number(value, target.impl()->view.dtype, name, at);
+  if (!has_elements(target)) return;
+  const Tensor near = apart_from(target, mask, name, at);
+  begin(target, name, at)
+      .where(broadcast_view(view_of(near), target.impl()->view.shape), value, view_of(target), view_of(target));
+  bump_version(target);
+}
+
+void random_into(RandomKind kind, const Tensor& target, const backends::RandomKey& key, double scale, double shift,
+                 const char* name, CallSite at) {
+  const TraceSpan span(name, "op");
+  if (!has_elements(target)) return;
+  const backends::TensorView view = view_of(target);
+  backends::Backend& backend = begin(target, name, at);
+  backend.random(kind, key, view);
+  if (scale != 1) backend.binary(BinaryOp::mul, view, backends::Number(scale), view);
+  if (shift != 0) backend.binary(BinaryOp::add, view, backends::Number(shift), view);
+  bump_version(target);
+}
+
 }  // namespace weft::ops

@@ -47,11 +47,12 @@ bool can_view_as(const Tensor& x, const Shape& shape, Strides* strides);
 Shape resolve_shape(const Tensor& x, const Shape& shape, const char* name,
                     CallSite at);                                                    ///< -1 filled in, counts compared
 Tensor reshape(const Tensor& x, const Shape& shape, const char* name, CallSite at);  ///< a view where possible
+Tensor view_as(const Tensor& x, const Shape& shape, const char* name, CallSite at);  ///< refused if it must copy
 Tensor permute(const Tensor& x, const Axes& order, const char* name, CallSite at);
 Tensor transpose(const Tensor& x, int a, int b, const char* name, CallSite at);
 Tensor expand(const Tensor& x, const Shape& shape, const char* name, CallSite at);
 Tensor unsqueeze(const Tensor& x, int axis, const char* name, CallSite at);
-Tensor squeeze(const Tensor& x, int axis, const char* name, CallSite at);
+Tensor squeeze(const Tensor& x, const Axes& axes, const char* name, CallSite at);
 Tensor slice(const Tensor& x, int axis, const Slice& bounds, const char* name, CallSite at);
 Tensor narrow(const Tensor& x, int axis, std::int64_t start, std::int64_t length, const char* name, CallSite at);
 Tensor select(const Tensor& x, int axis, std::int64_t index, const char* name, CallSite at);
@@ -63,15 +64,36 @@ Tensor to_device(const Tensor& x, Device device, const char* name, CallSite at);
 Tensor clone(const Tensor& x, const char* name, CallSite at);                     ///< row-major copy
 Tensor contiguous(const Tensor& x, const char* name, CallSite at);                ///< x itself where it is
 
+// ---- rearranged copies (rearrange.cpp)
+Tensor repeat(const Tensor& x, const Shape& repeats, const char* name, CallSite at);
+/// No axes: over the elements in row-major order.
+Tensor roll(const Tensor& x, const Dims& shifts, const Axes& axes, const char* name, CallSite at);
+Tensor flip(const Tensor& x, const Axes& axes, const char* name, CallSite at);
+/// Refuses amounts that come in no pairs, are too many, or take away more than there is (ShapeError).
+void check_pad(const Tensor& x, std::span<const std::int64_t> amounts, const char* name, CallSite at);
+Tensor pad(const Tensor& x, std::span<const std::int64_t> amounts, backends::Number value, const char* name,
+           CallSite at);
+/// bool (rows, columns), true where column - row <= diagonal: a view of rows + columns - 1 elements, never written to.
+Tensor on_or_below(const Tensor& like, std::int64_t rows, std::int64_t columns, std::int64_t diagonal, const char* name,
+                   CallSite at);
+
 // ---- in place (in_place.cpp): write and raise the version; refuse expanded targets (StateError read_only)
 void fill(const Tensor& target, backends::Number value, const char* name, CallSite at);
 void copy_into(const Tensor& target, const Tensor& source, const char* name, CallSite at);
 void binary_into(BinaryOp op, const Tensor& target, const Operand& other, const char* name, CallSite at);
+void unary_into(UnaryOp op, const Tensor& target, const char* name, CallSite at);
+void masked_fill_into(const Tensor& target, const Tensor& mask, backends::Number value, const char* name, CallSite at);
+/// scale * draw + shift for every element.
+void random_into(RandomKind kind, const Tensor& target, const backends::RandomKey& key, double scale, double shift,
+                 const char* name, CallSite at);
 void bump_version(const Tensor& target);
 
 // ---- indexing (gather.cpp)
 Tensor index_select(const Tensor& x, int axis, const Tensor& index, const char* name, CallSite at);
 Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source, const char* name, CallSite at);
+Tensor gather(const Tensor& x, int axis, const Tensor& index, const char* name, CallSite at);
+Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source, const char* name, CallSite at);
+Tensor one_hot(const Tensor& labels, std::int64_t classes, const char* name, CallSite at);
 
 // ---- fused (softmax.cpp, loss.cpp, norm.cpp, random.cpp)
 Tensor softmax(bool log, const Tensor& x, int axis, const char* name, CallSite at);

@@ -42,6 +42,25 @@ Tensor randn(const Shape& shape, TensorOptions options, Generator& generator, Ca
   return drawn(RandomKind::normal, shape, options, generator, "randn", at);
 }
 
+namespace {
+
+TensorOptions options_of(const Tensor& other, const char* name, CallSite at) {
+  ops::check_defined(other, name, "other", at);
+  return {other.impl()->storage->device, other.impl()->view.dtype};
+}
+
+}  // namespace
+
+Tensor rand_like(const Tensor& other, Generator& generator, CallSite at) {
+  const TensorOptions options = options_of(other, "rand_like", at);
+  return drawn(RandomKind::uniform, other.impl()->view.shape, options, generator, "rand_like", at);
+}
+
+Tensor randn_like(const Tensor& other, Generator& generator, CallSite at) {
+  const TensorOptions options = options_of(other, "randn_like", at);
+  return drawn(RandomKind::normal, other.impl()->view.shape, options, generator, "randn_like", at);
+}
+
 Tensor uniform(const Shape& shape, double low, double high, TensorOptions options, Generator& generator, CallSite at) {
   if (!(low <= high) || !std::isfinite(high - low)) {
     throw ValueError(ErrorCode::value_out_of_range, "uniform",

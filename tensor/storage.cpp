@@ -26,7 +26,9 @@ Storage* make_storage(backends::Backend& backend, backends::Backend& owner, Devi
 
 void release_storage(Storage* storage) noexcept {
   if (!drop_reference(storage->refs)) return;
-  if (storage->data != nullptr) {
+  if (storage->release != nullptr) {
+    if (*storage->release) (*storage->release)(storage->data);
+  } else if (storage->data != nullptr) {
     // What the recording thread lets go of may be named by a recorded call: its tape has to hear of it.
     backends::Tape* tape = backends::active_tape();
     backends::Backend* to = tape != nullptr && &tape->target() == storage->owner ? tape : storage->owner;

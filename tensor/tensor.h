@@ -31,6 +31,7 @@
 #include <weft/core/dtype.h>
 #include <weft/core/export.h>
 #include <weft/core/shape.h>
+#include <weft/tensor/generator.h>
 
 namespace weft {
 
@@ -129,11 +130,27 @@ class WEFT_API Tensor {
   Tensor permute(const Axes& order, CallSite at = CallSite::here()) const;
   Tensor expand(const Shape& shape, CallSite at = CallSite::here()) const;  ///< -1 keeps an extent
   Tensor unsqueeze(int axis, CallSite at = CallSite::here()) const;
-  Tensor squeeze(int axis, CallSite at = CallSite::here()) const;
+  Tensor squeeze(const Axes& axes = {}, CallSite at = CallSite::here()) const;
+  Tensor view(const Shape& shape, CallSite at = CallSite::here()) const;  ///< as reshape, but refused if it must copy
   Tensor slice(int axis, Slice bounds, CallSite at = CallSite::here()) const;
   Tensor narrow(int axis, std::int64_t start, std::int64_t length, CallSite at = CallSite::here()) const;
   Tensor select(int axis, std::int64_t index, CallSite at = CallSite::here()) const;  ///< removes the axis
   Tensor operator[](std::int64_t index) const;                                        ///< select(0, index)
+  std::vector<Tensor> split(std::int64_t size, int axis = 0, CallSite at = CallSite::here()) const;
+  std::vector<Tensor> split(const std::vector<std::int64_t>& sizes, int axis = 0, CallSite at = CallSite::here()) const;
+  std::vector<Tensor> chunk(std::int64_t chunks, int axis = 0, CallSite at = CallSite::here()) const;
+
+  // ---- rearranged and indexed (recorded); see autograd/functions.h
+  Tensor repeat(const Shape& repeats, CallSite at = CallSite::here()) const;
+  Tensor roll(const Dims& shifts, const Axes& axes, CallSite at = CallSite::here()) const;
+  Tensor roll(std::int64_t shift, CallSite at = CallSite::here()) const;
+  Tensor flip(const Axes& axes = {}, CallSite at = CallSite::here()) const;
+  Tensor tril(std::int64_t diagonal = 0, CallSite at = CallSite::here()) const;
+  Tensor triu(std::int64_t diagonal = 0, CallSite at = CallSite::here()) const;
+  Tensor index_select(int axis, const Tensor& index, CallSite at = CallSite::here()) const;
+  Tensor gather(int axis, const Tensor& index, CallSite at = CallSite::here()) const;
+  Tensor scatter_add(int axis, const Tensor& index, const Tensor& source, CallSite at = CallSite::here()) const;
+  Tensor masked_fill(const Tensor& mask, const Operand& value) const;
 
   // ---- arithmetic by name (recorded)
   Tensor sum(const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
@@ -165,6 +182,23 @@ class WEFT_API Tensor {
   Tensor& copy_(const Tensor& source, CallSite at = CallSite::here());  ///< broadcasts, casts, crosses devices
   Tensor& fill_(backends::Number value, CallSite at = CallSite::here());
   Tensor& zero_(CallSite at = CallSite::here());
+  Tensor& neg_(CallSite at = CallSite::here());
+  Tensor& abs_(CallSite at = CallSite::here());
+  Tensor& exp_(CallSite at = CallSite::here());
+  Tensor& log_(CallSite at = CallSite::here());
+  Tensor& sqrt_(CallSite at = CallSite::here());
+  Tensor& tanh_(CallSite at = CallSite::here());
+  Tensor& sigmoid_(CallSite at = CallSite::here());
+  Tensor& relu_(CallSite at = CallSite::here());
+  Tensor& clamp_(std::optional<backends::Number> low, std::optional<backends::Number> high = {},
+                 CallSite at = CallSite::here());  ///< no bound: open at that side; low > high: ValueError
+  Tensor& masked_fill_(const Tensor& mask, backends::Number value, CallSite at = CallSite::here());
+  /// New numbers for every element: one draw of the generator, the stream of rand() and randn().
+  Tensor& uniform_(double low = 0, double high = 1, Generator& generator = default_generator(),
+                   CallSite at = CallSite::here());
+  Tensor& normal_(double mean = 0, double standard_deviation = 1, Generator& generator = default_generator(),
+                  CallSite at = CallSite::here());
+  Tensor& bernoulli_(double p = 0.5, Generator& generator = default_generator(), CallSite at = CallSite::here());
 
   // ---- gradients
   bool requires_grad() const;  ///< a leaf that was asked to, or the result of recorded operations on one
@@ -228,6 +262,11 @@ WEFT_API Tensor operator<(const Operand& a, const Operand& b);
 WEFT_API Tensor operator<=(const Operand& a, const Operand& b);
 WEFT_API Tensor operator>(const Operand& a, const Operand& b);
 WEFT_API Tensor operator>=(const Operand& a, const Operand& b);
+// Of bool tensors: and, or, not. (&& and || are not overloaded: they could not stop at the first operand.)
+WEFT_API Tensor operator&(const Operand& a, const Operand& b);
+WEFT_API Tensor operator|(const Operand& a, const Operand& b);
+WEFT_API Tensor operator~(const Operand& a);
+WEFT_API Tensor operator!(const Operand& a);
 
 /// Values (large tensors abbreviated), shape, dtype and device, as NumPy and PyTorch lay them out.
 WEFT_API std::string to_string(const Tensor& tensor);

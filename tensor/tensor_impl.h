@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include <weft/backends/backend.h>
@@ -23,6 +24,9 @@ struct Storage {
   backends::Backend* backend = nullptr;  ///< the registry's, for calls on the contents
   backends::Backend* owner = nullptr;    ///< who gave the memory and takes it back: backend, or a tape that recorded
   Device device;
+  /// Set where `data` is no backend's but came from from_blob(): called in place of owner->free(). May be empty: the
+  /// memory is somebody else's to free.
+  std::unique_ptr<std::function<void(void*)>> release;
 };
 
 struct TensorImpl {

@@ -107,6 +107,17 @@ Tensor reshape(const Tensor& x, const Shape& shape, const char* name, CallSite a
   return view(clone(x, name, at), resolved, contiguous_strides(resolved), 0);
 }
 
+Tensor view_as(const Tensor& x, const Shape& shape, const char* name, CallSite at) {
+  const Shape resolved = resolve_shape(x, shape, name, at);
+  Strides strides;
+  if (can_view_as(x, resolved, &strides)) return view(x, resolved, strides, 0);
+  throw ShapeError(
+      ErrorCode::shape_invalid, name,
+      message("x is ", x.impl()->view.shape, " with the strides ", x.impl()->view.strides, ", which cannot be seen as ",
+              resolved, " without a copy; use reshape(), or contiguous() before"),
+      at);
+}
+
 Tensor permute(const Tensor& x, const Axes& order, const char* name, CallSite at) {
   check_defined(x, name, "x", at);
   const backends::TensorView& from = x.impl()->view;
@@ -196,14 +207,15 @@ Tensor unsqueeze(const Tensor& x, int axis, const char* name, CallSite at) {
   return view(x, shape, strides, 0);
 }
 
-Tensor squeeze(const Tensor& x, int axis, const char* name, CallSite at) {
+Tensor squeeze(const Tensor& x, const Axes& axes, const char* name, CallSite at) {
   check_defined(x, name, "x", at);
   const backends::TensorView& from = x.impl()->view;
-  const int place = normalize_axis(axis, from.rank(), name, at);
+  unsigned named = axes.empty() ? ~0u : 0;
+  for (int i = 0; i < axes.size(); ++i) named |= 1u << normalize_axis(axes[i], from.rank(), name, at);
   Shape shape;
   Strides strides;
   for (int i = 0; i < from.rank(); ++i) {
-    if (i == place && from.shape[i] == 1) continue;
+    if ((named >> i & 1u) != 0 && from.shape[i] == 1) continue;
     shape.push_back(from.shape[i]);
     strides.push_back(from.strides[i]);
   }

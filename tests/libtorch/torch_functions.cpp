@@ -137,6 +137,7 @@ const std::map<std::string, TorchCall>& torch_functions() {
     };
     t["dropout/off"] = [](const Ts& x) { return torch::dropout(x[0], 0.25, false); };
     add_norm_functions(t);
+    add_index_functions(t);
     return made;
   }();
   return all;

@@ -131,11 +131,10 @@ std::vector<Refusal> loader_refusals() {
 
 std::vector<NotDue> not_due() {
   return {
-      {"T19", "split() is not built yet"},
       {"T21", "casts saturate, NaN becomes 0: nothing to refuse (tested as a rule)"},
       {"T24", "no function takes strides from the user"},
       {"O3-O13", "convolution and pooling have no public function yet"},
-      {"O25 O26 O31-O34", "class weights, smoothing, one_hot, clamp, topk, resize: not built yet"},
+      {"O25 O26 O33 O34", "class weights, smoothing, topk, resize: not built yet"},
       {"O36", "no function takes an output argument"},
       {"A9 A11", "custom functions and anomaly mode are not built yet"},
       {"A10", "nothing to refuse: deep graphs work (tested in autograd)"},

@@ -2,7 +2,7 @@
 // The inputs weft must refuse, as one table. A row says what is done and how it must fail; refusals_test.cpp runs every
 // row and checks that it throws a weft::Error with that code, that the message names what it should, and that the
 // tensors involved are unchanged. Identifiers are stable: letters name the subject (T tensors, O operations, A
-// autograd, N modules and optimisers, D devices, I IDX files, S safetensors, L loading and training), numbers the case.
+// autograd, N modules and optimisers, D devices, I IDX files, S safetensors, Y npy and npz, L loading and training), numbers the case.
 
 #include <functional>
 #include <string>
@@ -48,6 +48,7 @@ struct Refusal {
 std::vector<Refusal> tensor_refusals();
 std::vector<Refusal> operation_refusals();
 std::vector<Refusal> norm_refusals();
+std::vector<Refusal> indexing_refusals();
 std::vector<Refusal> autograd_refusals();
 std::vector<Refusal> module_refusals();
 std::vector<Refusal> device_refusals();

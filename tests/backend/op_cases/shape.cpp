@@ -32,6 +32,15 @@ std::vector<OpCase> shape_cases() {
               return reshape(x[0], {x[0].numel(), 1});
             },
             {{{0, 3}}}),
+      moves("view", {2, 6},
+            [](const Tensors& x) {
+              return view(contiguous(x[0]), {4, -1});
+            },
+            {{{0, 6}}}),
+      moves("view/strided", {4, 6},
+            [](const Tensors& x) {
+              return view(slice(contiguous(x[0]), 1, {{}, {}, 2}), {2, 2, 3});
+            }),
       moves("flatten", {2, 3, 4}, [](const Tensors& x) { return flatten(x[0], 1); }, {{{0, 3, 4}}}),
       moves("transpose", {2, 3, 4}, [](const Tensors& x) { return transpose(x[0], 0, -1); }, {{{2, 0, 4}}}),
       moves("permute", {2, 3, 4},
@@ -46,6 +55,11 @@ std::vector<OpCase> shape_cases() {
             {{{0, 1}}}),
       moves("unsqueeze", {2, 3}, [](const Tensors& x) { return unsqueeze(x[0], -2); }, {{{0, 3}}}),
       moves("squeeze", {2, 1, 3}, [](const Tensors& x) { return squeeze(x[0], 1); }, {{{0, 1, 3}}}),
+      moves("squeeze/all", {1, 2, 1, 3, 1}, [](const Tensors& x) { return squeeze(x[0]); }, {{{1, 0, 1, 3, 1}}}),
+      moves("squeeze/some", {1, 2, 1, 1},
+            [](const Tensors& x) {
+              return squeeze(x[0], {0, 1, -1});
+            }),
       moves("slice", {5, 6},
             [](const Tensors& x) {
               return slice(x[0], 1, {1, 6, 2});
@@ -62,10 +76,25 @@ std::vector<OpCase> shape_cases() {
             }),
       moves("narrow", {5, 4}, [](const Tensors& x) { return narrow(x[0], 0, 1, 3); }),
       moves("select", {5, 4}, [](const Tensors& x) { return select(x[0], 1, -2); }, {{{0, 4}}}),
+      moves("split", {5, 4}, [](const Tensors& x) { return split(x[0], 2)[2]; }, {{{5, 0}}}),
+      moves("split/sizes", {2, 6},
+            [](const Tensors& x) {
+              return split(x[0], {1, 3, 2}, -1)[1];
+            },
+            {{{0, 6}}}),
+      moves("split/together", {6, 2},
+            [](const Tensors& x) {
+              const Tensors parts = split(x[0], 3);
+              return parts[1] + parts[0];
+            }),
+      moves("chunk", {7, 2}, [](const Tensors& x) { return chunk(x[0], 3)[2]; }, {{{7, 0}}}),
       moves("contiguous", {3, 4}, [](const Tensors& x) { return contiguous(x[0]); }, {{{0, 4}}}),
       moves("clone", {3, 4}, [](const Tensors& x) { return clone(x[0]); }, {{{0, 4}}, {{}}}),
       moves("to/float64", {3, 4}, [](const Tensors& x) { return to(x[0], DType::float64); }, {{{0, 4}}}),
   };
+  for (OpCase& row : rows) {
+    if (row.name == "split/together") row.accepts = [](DType dtype) { return supports(BinaryOp::add, dtype); };
+  }
   for (OpCase& row : rows) {  // wide enough that a copy is split over threads
     if (row.name == "clone" || row.name == "to/float64") row.large = {{301, 513}};
   }
@@ -86,6 +115,16 @@ std::vector<OpCase> shape_cases() {
   join.inputs = {{{2, 3}}};
   join.call = [](const Tensors& x) { return cat({x[0], x[0]}, 1); };
   join.empty.clear();
+  rows.push_back(join);
+  join.name = "stack";
+  join.inputs = {{{2, 3}}, {{2, 3}}, {{2, 3}}};
+  join.call = [](const Tensors& x) { return stack({x[0], x[1], x[2]}); };
+  join.empty = {{{0, 3}, {0, 3}, {0, 3}}, {{}, {}, {}}};
+  rows.push_back(join);
+  join.name = "stack/last";
+  join.inputs = {{{2, 3}}, {{2, 3}}};
+  join.call = [](const Tensors& x) { return stack({x[0], x[1], x[0]}, -1); };
+  join.empty = {{{2, 0}, {2, 0}}};
   rows.push_back(join);
   return rows;
 }
