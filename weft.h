@@ -40,5 +40,7 @@
 #include <weft/tensor/creation.h>
 #include <weft/tensor/generator.h>
 #include <weft/tensor/profiler.h>
+#include <weft/tensor/named_tensor.h>
+#include <weft/tensor/npy.h>
 #include <weft/tensor/safetensors.h>
 #include <weft/tensor/tensor.h>

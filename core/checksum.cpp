@@ -12,11 +12,11 @@ struct CrcTables {
   std::uint32_t tables[8][256];
 };
 
-constexpr CrcTables make_tables() {
+constexpr CrcTables make_tables(std::uint32_t reversed_polynomial) {
   CrcTables t{};
   for (std::uint32_t b = 0; b < 256; ++b) {
     std::uint32_t crc = b;
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82F63B78u : 0u);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? reversed_polynomial : 0u);
     t.tables[0][b] = crc;
   }
   for (int k = 1; k < 8; ++k) {
@@ -28,7 +28,8 @@ constexpr CrcTables make_tables() {
   return t;
 }
 
-constexpr CrcTables crc_tables = make_tables();
+constexpr CrcTables castagnoli = make_tables(0x82F63B78u);
+constexpr CrcTables zip = make_tables(0xEDB88320u);
 
 template <class Word>
 Word load_little(const std::byte* p) noexcept {
@@ -84,8 +85,10 @@ std::uint32_t load_big(const std::byte* p) noexcept {
 
 }  // namespace
 
-std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc) noexcept {
-  const auto& t = crc_tables.tables;
+namespace {
+
+std::uint32_t crc_of(std::span<const std::byte> bytes, std::uint32_t crc, const CrcTables& tables) noexcept {
+  const auto& t = tables.tables;
   const std::byte* p = bytes.data();
   std::size_t left = bytes.size();
   crc = ~crc;
@@ -97,6 +100,13 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc) noexce
   for (; left != 0; --left, ++p) crc = crc >> 8 ^ t[0][(crc ^ std::to_integer<std::uint32_t>(*p)) & 0xFF];
   return ~crc;
 }
+
+}  // namespace
+
+std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc) noexcept {
+  return crc_of(bytes, crc, castagnoli);
+}
+std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t crc) noexcept { return crc_of(bytes, crc, zip); }
 
 Sha256::Sha256() noexcept { std::copy(std::begin(sha.start), std::end(sha.start), state_); }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Private: CRC-32C (Castagnoli, as in iSCSI, RFC 3720) and SHA-256 (FIPS 180-4). Portable C++, no special instructions.
+// Private: CRC-32C (Castagnoli, as in iSCSI, RFC 3720), CRC-32 (as in zip and gzip, RFC 1952) and SHA-256 (FIPS 180-4).
+// Portable C++, no special instructions.
 
 #include <array>
 #include <cstddef>
@@ -11,6 +12,7 @@ namespace weft {
 
 /// CRC-32C of `bytes` appended to what `crc` was computed from: crc32c(b, crc32c(a)) is that of a followed by b.
 std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0) noexcept;
+std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t crc = 0) noexcept;
 
 class Sha256 {
  public:

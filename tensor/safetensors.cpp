@@ -15,6 +15,7 @@
 #include <weft/core/message.h>
 #include <weft/core/trace.h>
 #include <weft/tensor/checks.h>
+#include <weft/tensor/host_bytes.h>
 #include <weft/tensor/input_file.h>
 #include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
@@ -155,32 +156,6 @@ void check_metadata(const SafetensorsMetadata& metadata, CallSite at) {
   }
 }
 
-/// A tensor's bytes in row-major order, in memory the host can read.
-struct HostBytes {
-  Tensor keep;
-  std::unique_ptr<std::byte[]> copy;
-  std::span<const std::byte> bytes;
-};
-
-HostBytes host_bytes(const Tensor& tensor, CallSite at) {
-  HostBytes host;
-  host.keep = ops::contiguous(tensor, "save_safetensors", at);
-  const backends::TensorView& view = host.keep.impl()->view;
-  const std::size_t count = static_cast<std::size_t>(view.numel()) * item_size(view.dtype);
-  if (count == 0) return host;
-  backends::Backend& backend = ops::begin(host.keep, "save_safetensors", at);
-  if (ops::in_host_memory(host.keep.impl()->storage->device)) {
-    backend.synchronise();
-    host.bytes = {view.as<const std::byte>(), count};
-  } else {
-    host.copy.reset(new std::byte[count]);
-    backend.copy_out(host.copy.get(), view.data, count);
-    host.keep = {};
-    host.bytes = {host.copy.get(), count};
-  }
-  return host;
-}
-
 /// The order the reference writes: wide dtypes first, so that every tensor is aligned, then by name.
 int rank_of(DType dtype) {
   constexpr DType order[] = {DType::int64,    DType::float64, DType::float32, DType::int32,
@@ -257,7 +232,7 @@ void save_safetensors(const std::string& path, std::span<const NamedTensor> tens
   std::vector<SafetensorsEntry> entries;
   SafetensorsMetadata written = metadata;
   for (const NamedTensor* named : order) {
-    contents.push_back(host_bytes(named->tensor, at));
+    contents.push_back(host_bytes(named->tensor, op, at));
     const std::span<const std::byte> bytes = contents.back().bytes;
     const backends::TensorView& view = named->tensor.impl()->view;
     entries.push_back({named->name, view.dtype, view.shape, 0, static_cast<std::int64_t>(bytes.size())});

@@ -29,14 +29,10 @@
 #include <weft/core/call_site.h>
 #include <weft/core/device.h>
 #include <weft/core/export.h>
+#include <weft/tensor/named_tensor.h>
 #include <weft/tensor/tensor.h>
 
 namespace weft {
-
-struct NamedTensor {
-  std::string name;
-  Tensor tensor;
-};
 
 /// Keys and texts, in order. Keys that begin with "weft.crc32c." are weft's own.
 using SafetensorsMetadata = std::vector<std::pair<std::string, std::string>>;

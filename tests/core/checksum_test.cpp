@@ -26,6 +26,13 @@ TEST(Crc32c, KnownAnswers) {
   EXPECT_EQ(crc32c(data), 0x113FDB5Cu);
 }
 
+TEST(Crc32, KnownAnswers) {  // the check value of the CRC catalogue, and zlib's crc32() of the others
+  EXPECT_EQ(crc32(bytes("123456789")), 0xCBF43926u);
+  EXPECT_EQ(crc32({}), 0u);
+  EXPECT_EQ(crc32(bytes("The quick brown fox jumps over the lazy dog")), 0x414FA339u);
+  EXPECT_EQ(crc32(bytes("the lazy dog"), crc32(bytes("The quick brown fox jumps over "))), 0x414FA339u);
+}
+
 TEST(Crc32c, PiecesGiveTheWholeAndEveryBitCounts) {
   std::string text;
   for (int i = 0; i < 200; ++i) text += static_cast<char>(i * 37 + 11);
