@@ -1,11 +1,17 @@
 // Comparisons, which have no gradient, and the choice they drive.
 
+#include <limits>
+
 #include <weft/autograd/record.h>
 
 namespace weft {
 
 using autograd::Back;
 using autograd::Recorder;
+
+namespace {
+constexpr double infinity = std::numeric_limits<double>::infinity();
+}
 
 Tensor eq(const Operand& a, const Operand& b) { return ops::binary(BinaryOp::eq, a, b, "eq", a.at()); }
 Tensor ne(const Operand& a, const Operand& b) { return ops::binary(BinaryOp::ne, a, b, "ne", a.at()); }
@@ -23,6 +29,21 @@ Tensor logical_or(const Tensor& a, const Tensor& b, CallSite at) {
 }
 
 Tensor logical_not(const Tensor& x, CallSite at) { return ops::unary(UnaryOp::logical_not, x, "logical_not", at); }
+
+// Of all numbers only NaN differs from itself. Integers and bool cannot be compared to an infinity.
+Tensor isnan(const Tensor& x, CallSite at) { return ops::binary(BinaryOp::ne, {x, at}, {x, at}, "isnan", at); }
+
+Tensor isinf(const Tensor& x, CallSite at) {
+  ops::check_defined(x, "isinf", "x", at);
+  if (!is_floating(x.dtype())) return ops::binary(BinaryOp::ne, {x, at}, {x, at}, "isinf", at);
+  return ops::binary(BinaryOp::eq, {ops::unary(UnaryOp::abs, x, "isinf", at), at}, {infinity, at}, "isinf", at);
+}
+
+Tensor isfinite(const Tensor& x, CallSite at) {
+  ops::check_defined(x, "isfinite", "x", at);
+  if (!is_floating(x.dtype())) return ops::binary(BinaryOp::eq, {x, at}, {x, at}, "isfinite", at);
+  return ops::binary(BinaryOp::lt, {ops::unary(UnaryOp::abs, x, "isfinite", at), at}, {infinity, at}, "isfinite", at);
+}
 
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   Tensor y = ops::where(condition, a, b, "where", a.at());

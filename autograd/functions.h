@@ -29,15 +29,49 @@ WEFT_API Tensor mul(const Operand& a, const Operand& b);
 WEFT_API Tensor div(const Operand& a, const Operand& b);      ///< floating dtypes only
 WEFT_API Tensor maximum(const Operand& a, const Operand& b);  ///< NaN wins; at ties the gradient is halved between both
 WEFT_API Tensor minimum(const Operand& a, const Operand& b);
+/// a to the power b, as C's pow has it at special values; floating dtypes only. The gradient of b is 0 where a is 0 and
+/// b is not negative.
+WEFT_API Tensor pow(const Operand& a, const Operand& b);
+/// start + weight (end - start), exact at both ends; weight is a number or a tensor.
+WEFT_API Tensor lerp(const Tensor& start, const Tensor& end, const Operand& weight);
 WEFT_API Tensor neg(const Tensor& x, CallSite at = CallSite::here());
 WEFT_API Tensor abs(const Tensor& x, CallSite at = CallSite::here());   ///< derivative at 0 is 0
 WEFT_API Tensor sign(const Tensor& x, CallSite at = CallSite::here());  ///< -1, 0, 1; derivative 0
 WEFT_API Tensor exp(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor expm1(const Tensor& x, CallSite at = CallSite::here());  ///< e^x - 1, also where e^x is nearly 1
 WEFT_API Tensor log(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor log1p(const Tensor& x, CallSite at = CallSite::here());  ///< log(1 + x), also where x is small
 WEFT_API Tensor sqrt(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor rsqrt(const Tensor& x, CallSite at = CallSite::here());  ///< 1 / sqrt(x)
+WEFT_API Tensor square(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor sin(const Tensor& x, CallSite at = CallSite::here());  ///< radians, of any size
+WEFT_API Tensor cos(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor erf(const Tensor& x, CallSite at = CallSite::here());
+// To whole numbers: down, up, to the nearest with halves to even. Integers stay as they are; derivative 0.
+WEFT_API Tensor floor(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor ceil(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor round(const Tensor& x, CallSite at = CallSite::here());
+/// Into [min, max]; either may be absent, both: ValueError, and so is min > max or a NaN (PyTorch would silently return
+/// max). NaN stays NaN. The derivative is 1 from min to max inclusive, 0 outside.
+WEFT_API Tensor clamp(const Tensor& x, std::optional<backends::Number> min, std::optional<backends::Number> max = {},
+                      CallSite at = CallSite::here());
 WEFT_API Tensor tanh(const Tensor& x, CallSite at = CallSite::here());
 WEFT_API Tensor sigmoid(const Tensor& x, CallSite at = CallSite::here());
-WEFT_API Tensor relu(const Tensor& x, CallSite at = CallSite::here());  ///< derivative at 0 is 0; NaN stays NaN
+
+// ---- activations (activations.cpp, unary.cpp); NaN stays NaN
+WEFT_API Tensor relu(const Tensor& x, CallSite at = CallSite::here());  ///< derivative at 0 is 0
+/// x where x > 0, else negative_slope x; the derivative at 0 is negative_slope.
+WEFT_API Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01, CallSite at = CallSite::here());
+/// x where x > 0, else alpha (e^x - 1); the derivative at 0 is alpha.
+WEFT_API Tensor elu(const Tensor& x, double alpha = 1, CallSite at = CallSite::here());
+/// x Phi(x) with the normal distribution Phi; tanh: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Hendrycks, Gimpel,
+/// arXiv:1606.08415. At -infinity 0, the limit (PyTorch: NaN).
+enum class Approximate : std::uint8_t { none, tanh };
+WEFT_API Tensor gelu(const Tensor& x, Approximate approximate = Approximate::none, CallSite at = CallSite::here());
+/// x / (1 + e^-x); at -infinity 0, the limit (PyTorch: NaN).
+WEFT_API Tensor silu(const Tensor& x, CallSite at = CallSite::here());
+/// log(1 + e^(beta x)) / beta, and x itself where beta x > threshold. beta must be finite and not 0.
+WEFT_API Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20, CallSite at = CallSite::here());
 
 // ---- comparisons and choice (compare.cpp); comparisons write bool and have no gradient
 WEFT_API Tensor eq(const Operand& a, const Operand& b);
@@ -49,6 +83,10 @@ WEFT_API Tensor ge(const Operand& a, const Operand& b);
 WEFT_API Tensor logical_and(const Tensor& a, const Tensor& b, CallSite at = CallSite::here());
 WEFT_API Tensor logical_or(const Tensor& a, const Tensor& b, CallSite at = CallSite::here());
 WEFT_API Tensor logical_not(const Tensor& x, CallSite at = CallSite::here());
+// What kind of number; integers and bool are always finite.
+WEFT_API Tensor isnan(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor isinf(const Tensor& x, CallSite at = CallSite::here());
+WEFT_API Tensor isfinite(const Tensor& x, CallSite at = CallSite::here());
 /// condition ? a : b, elementwise; condition is bool, all three broadcast. Two numbers give a float32.
 WEFT_API Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
 
@@ -61,9 +99,38 @@ WEFT_API Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdim = false
 WEFT_API Tensor min(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
 WEFT_API Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
 WEFT_API Tensor all(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
-/// int64 position of the first extreme along an axis; a NaN counts as the extreme. No gradient.
-WEFT_API Tensor argmax(const Tensor& x, int axis = -1, bool keepdim = false, CallSite at = CallSite::here());
-WEFT_API Tensor argmin(const Tensor& x, int axis = -1, bool keepdim = false, CallSite at = CallSite::here());
+/// Of nothing 1; integers give int64. The gradient is right also where elements are 0.
+WEFT_API Tensor prod(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
+/// Sum of squared deviations from the mean over (count - correction), in two passes; NaN where that is not positive.
+/// correction 0 is the population's variance. 16-bit dtypes compute in float32.
+WEFT_API Tensor var(const Tensor& x, const Axes& axes = {}, std::int64_t correction = 1, bool keepdim = false,
+                    CallSite at = CallSite::here());
+/// sqrt(var); where it is 0 the gradient is 0 too.
+WEFT_API Tensor std(const Tensor& x, const Axes& axes = {}, std::int64_t correction = 1, bool keepdim = false,
+                    CallSite at = CallSite::here());
+/// The p-norm of the elements: (sum |x|^p)^(1/p); p = infinity the largest |x|, -infinity the smallest, 0 the number of
+/// elements that are not 0. At 0 the gradient of the norms of p = 1, 2 and infinity is 0. NaN p: ValueError.
+WEFT_API Tensor norm(const Tensor& x, double p = 2, const Axes& axes = {}, bool keepdim = false,
+                     CallSite at = CallSite::here());
+/// log(sum(exp(x))) without overflow; -infinity of nothing, and of elements that all are -infinity, whose gradient is
+/// 0.
+WEFT_API Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here());
+/// int64 position of the first extreme along an axis, or among all elements in row-major order when no axis is given; a
+/// NaN counts as the extreme. No gradient.
+WEFT_API Tensor argmax(const Tensor& x, std::optional<int> axis = {}, bool keepdim = false,
+                       CallSite at = CallSite::here());
+WEFT_API Tensor argmin(const Tensor& x, std::optional<int> axis = {}, bool keepdim = false,
+                       CallSite at = CallSite::here());
+
+// ---- along one axis (scan.cpp)
+/// Running sums; integers and bool give int64.
+WEFT_API Tensor cumsum(const Tensor& x, int axis, CallSite at = CallSite::here());
+/// The k largest (or smallest) elements along an axis, in order, and their positions (int64); equal ones by position,
+/// NaN counts as largest. k must be 0 .. extent. The gradient goes to the elements chosen.
+struct TopK {
+  Tensor values, indices;
+};
+WEFT_API TopK topk(const Tensor& x, std::int64_t k, int axis = -1, bool largest = true, CallSite at = CallSite::here());
 
 // ---- linear algebra (matmul.cpp)
 /// (.., m, k) x (.., k, n) -> (.., m, n); leading axes broadcast; a vector is a row on the left, a column on the right.
@@ -186,11 +253,57 @@ WEFT_API Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Te
 WEFT_API Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
                            double eps = 1e-5, CallSite at = CallSite::here());
 
-// ---- losses (loss.cpp)
-/// -log softmax(logits)[label]: logits (B, C), labels (B) int64 or int32. Labels outside 0..C-1: IndexError; B = 0:
-/// ValueError.
+// ---- losses (loss.cpp, class_loss.cpp). A sum or mean over no elements, or over no samples or classes: ValueError.
 enum class Reduction : std::uint8_t { mean, sum, none };
+
+/// weight (C): a factor per class, none where undefined; it gets no gradient. A negative one or NaN: ValueError where
+/// the host can read them (serial, cpu). Samples labelled ignore_index have
+/// loss 0. The mean divides by the sum of the weights of the samples kept, so it is NaN where all are ignored, as in
+/// PyTorch.
+struct NllLossOptions {
+  Tensor weight = {};
+  std::int64_t ignore_index = -100;
+  Reduction reduction = Reduction::mean;
+};
+/// label_smoothing in [0, 1] mixes the label with the uniform distribution over the classes.
+struct CrossEntropyOptions {
+  Tensor weight = {};
+  std::int64_t ignore_index = -100;
+  double label_smoothing = 0;
+  Reduction reduction = Reduction::mean;
+};
+/// -weight[label] log softmax(logits)[label]: logits (B, C) or (B, C, d1, ..), labels (B) or (B, d1, ..), int64 or
+/// int32. With s = label_smoothing: (1 - s) of that, and s / C sum_c -weight[c] log softmax(logits)[c]. Labels outside
+/// 0..C-1 but for ignore_index: IndexError.
+WEFT_API Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options,
+                              CallSite at = CallSite::here());
 WEFT_API Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduction = Reduction::mean,
                               CallSite at = CallSite::here());
+/// -weight[label] log_probs[label], shapes and labels as for cross_entropy.
+WEFT_API Tensor nll_loss(const Tensor& log_probs, const Tensor& labels, const NllLossOptions& options,
+                         CallSite at = CallSite::here());
+WEFT_API Tensor nll_loss(const Tensor& log_probs, const Tensor& labels, Reduction reduction = Reduction::mean,
+                         CallSite at = CallSite::here());
+
+// Elementwise losses: x and target have one shape (ShapeError; nothing is broadcast), gradients go to both.
+WEFT_API Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction = Reduction::mean,
+                         CallSite at = CallSite::here());
+WEFT_API Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction = Reduction::mean,
+                        CallSite at = CallSite::here());
+/// With d = |x - target|: d^2 / (2 beta) below beta, d - beta / 2 from there on; beta = 0 is l1_loss, below:
+/// ValueError.
+WEFT_API Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, Reduction reduction = Reduction::mean,
+                               double beta = 1, CallSite at = CallSite::here());
+/// Both factors broadcast to the logits; undefined: 1.
+struct BceOptions {
+  Tensor weight = {};      ///< of each element
+  Tensor pos_weight = {};  ///< of the positive class, usually (C) for logits (B, C)
+  Reduction reduction = Reduction::mean;
+};
+/// -weight (pos_weight target log sigmoid(x) + (1 - target) log(1 - sigmoid(x))), without overflow; target in [0, 1].
+WEFT_API Tensor bce_with_logits(const Tensor& logits, const Tensor& target, const BceOptions& options,
+                                CallSite at = CallSite::here());
+WEFT_API Tensor bce_with_logits(const Tensor& logits, const Tensor& target, Reduction reduction = Reduction::mean,
+                                CallSite at = CallSite::here());
 
 }  // namespace weft

@@ -1,50 +1,94 @@
-// Losses. With P = softmax(logits) and one-hot labels L, cross-entropy's gradient is (P - L) dy per row.
+// Losses of elements, composed from functions that know their gradients.
+
+#include <cmath>
+#include <limits>
 
 #include <weft/autograd/record.h>
+#include <weft/core/error.h>
+#include <weft/core/message.h>
+#include <weft/tensor/checks.h>
 
 namespace weft {
 
-using autograd::Back;
-using autograd::Recorder;
+namespace autograd {
+
+Tensor reduced(const Tensor& losses, Reduction reduction, const char* name, CallSite at) {
+  if (reduction == Reduction::none) return losses;
+  if (losses.numel() == 0) {
+    throw ValueError(ErrorCode::value_invalid, name, message("a loss over ", losses.shape(), " has no value"), at);
+  }
+  return reduction == Reduction::mean ? mean(losses, {}, false, at) : sum(losses, {}, false, at);
+}
+
+}  // namespace autograd
 
 namespace {
 
-// (batch, classes) with 1 at each row's label.
-Tensor one_hot(const Tensor& labels, const Tensor& like, CallSite at) {
-  const Tensor classes =
-      arange(0, static_cast<double>(like.size(1)), 1, TensorOptions(like.device(), DType::int64), at);
-  const Tensor column = unsqueeze(to(labels, DType::int64, at), 1, at);
-  return to(eq({column, at}, classes), like.dtype(), at);
+// A target of another shape is more often a mistake (a forgotten squeeze) than a wish for broadcasting.
+void check_pair(const Tensor& x, const Tensor& target, const char* x_name, const char* name, CallSite at) {
+  ops::check_defined(x, name, x_name, at);
+  ops::check_defined(target, name, "target", at);
+  ops::check_same_device(x, target, name, at, x_name, "target");
+  ops::check_floating(x, x_name, name, at);
+  ops::check_same_dtype(x, target, name, at, x_name, "target");
+  if (x.shape() == target.shape()) return;
+  throw ShapeError(ErrorCode::shape_mismatch, name,
+                   message(x_name, " is ", x.shape(), ", target is ", target.shape(), "; they must have one shape"),
+                   at);
 }
 
-Tensor reduced(const Tensor& losses, Reduction reduction, CallSite at) {
-  if (reduction == Reduction::none) return losses;
-  if (reduction == Reduction::mean) return autograd::mean_of(losses, {}, false, "cross_entropy", at);
-  return ops::reduce(ReduceOp::sum, losses, {}, false, "cross_entropy", at);
+void check_factor(const Tensor& x, const Tensor& factor, const char* argument, const char* name, CallSite at) {
+  ops::check_same_device(x, factor, name, at, "logits", argument);
+  ops::check_same_dtype(x, factor, name, at, "logits", argument);
+  if (broadcast_shapes(x.shape(), factor.shape(), name, at) == x.shape()) return;
+  throw ShapeError(ErrorCode::shape_mismatch, name,
+                   message(argument, " is ", factor.shape(), ", which cannot be broadcast to logits of ", x.shape()),
+                   at);
 }
 
 }  // namespace
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduction, CallSite at) {
-  Recorder r{"cross_entropy", at, logits};
-  Tensor dlogits;  // of the sum of the losses; made in the same pass when there will be a way back
-  const Tensor losses = ops::cross_entropy(logits, labels, r ? &dlogits : nullptr, "cross_entropy", at);
-  const Tensor y = reduced(losses, reduction, at);
-  if (r) {
-    r.record(y, [reduction, dlogits, x = r.keep(logits), target = r.keep(labels)](Back& back) {
-      Tensor dy = back.dy;  // per row
-      if (reduction == Reduction::none) dy = unsqueeze(dy, 1, back.at);
-      if (reduction == Reduction::mean) dy = div({dy, back.at}, dlogits.size(0));
-      if (grad_enabled()) {
-        const Tensor in = back(x);
-        const Tensor hot = one_hot(back(target), in, back.at);
-        back[0] = mul(sub({softmax(in, 1, back.at), back.at}, hot), {dy, back.at});
-      } else {
-        back[0] = mul({dlogits, back.at}, dy);
-      }
-    });
+Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction, CallSite at) {
+  check_pair(x, target, "x", "mse_loss", at);
+  return autograd::reduced(square(sub({x, at}, target), at), reduction, "mse_loss", at);
+}
+
+Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction, CallSite at) {
+  check_pair(x, target, "x", "l1_loss", at);
+  return autograd::reduced(abs(sub({x, at}, target), at), reduction, "l1_loss", at);
+}
+
+Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, Reduction reduction, double beta, CallSite at) {
+  check_pair(x, target, "x", "smooth_l1_loss", at);
+  if (!(beta >= 0) || std::isinf(beta)) {
+    throw ValueError(ErrorCode::value_out_of_range, "smooth_l1_loss",
+                     message("beta must be 0 or more and finite, not ", beta), at);
   }
-  return y;
+  const Tensor d = sub({x, at}, target), size = abs(d, at);
+  if (beta == 0) return autograd::reduced(size, reduction, "smooth_l1_loss", at);
+  const Tensor near = mul({square(d, at), at}, 0.5 / beta), far = sub({size, at}, 0.5 * beta);
+  return autograd::reduced(where(lt({size, at}, beta), {near, at}, far), reduction, "smooth_l1_loss", at);
+}
+
+// (1 - t) x + (1 + (pos_weight - 1) t) log(1 + e^-x): the logarithm's argument is at least 1 and never overflows.
+Tensor bce_with_logits(const Tensor& logits, const Tensor& target, const BceOptions& options, CallSite at) {
+  const char* const name = "bce_with_logits";
+  check_pair(logits, target, "logits", name, at);
+  if (options.pos_weight.defined()) check_factor(logits, options.pos_weight, "pos_weight", name, at);
+  if (options.weight.defined()) check_factor(logits, options.weight, "weight", name, at);
+  Tensor soft = softplus(neg(logits, at), 1, std::numeric_limits<double>::infinity(), at);
+  if (options.pos_weight.defined()) {
+    soft = mul({soft, at}, add(mul(sub({options.pos_weight, at}, 1), target), 1));
+  }
+  Tensor losses = add(mul(sub({1, at}, target), logits), soft);
+  if (options.weight.defined()) losses = mul({losses, at}, options.weight);
+  return autograd::reduced(losses, options.reduction, name, at);
+}
+
+Tensor bce_with_logits(const Tensor& logits, const Tensor& target, Reduction reduction, CallSite at) {
+  BceOptions options;
+  options.reduction = reduction;
+  return bce_with_logits(logits, target, options, at);
 }
 
 }  // namespace weft

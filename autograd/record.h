@@ -172,6 +172,12 @@ Tensor spread(const Tensor& dy, const Axes& axes, bool keepdim, const Shape& sha
 Tensor mean_of(const Tensor& x, const Axes& axes, bool keepdim, const char* name, CallSite at);
 double count_per_result(const Tensor& x, const Tensor& y);
 
+/// max and min over axes under the name of another function (reduce.cpp).
+Tensor extreme(ReduceOp op, const Tensor& x, const Axes& axes, bool keepdim, const char* name, CallSite at);
+
+/// A loss of every element reduced as asked; over no elements ValueError (loss.cpp).
+Tensor reduced(const Tensor& losses, Reduction reduction, const char* name, CallSite at);
+
 /// Zeros of `shape` with x at axis[start : start + step * extent : step], the way back of slice (shape.cpp).
 Tensor place(const Tensor& x, const Shape& shape, int axis, const Slice& bounds, CallSite at);
 

@@ -66,7 +66,7 @@ Tensor mean(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
   return y;
 }
 
-namespace {
+namespace autograd {
 
 // The gradient is shared equally between all elements that are as large as the result.
 Tensor extreme(ReduceOp op, const Tensor& x, const Axes& axes, bool keepdim, const char* name, CallSite at) {
@@ -74,23 +74,23 @@ Tensor extreme(ReduceOp op, const Tensor& x, const Axes& axes, bool keepdim, con
   if (Recorder r{name, at, x}) {
     r.record(y, [axes, keepdim, x = r.keep(x), y = r.output(y)](Back& back) {
       const Tensor in = back(x);
-      const Tensor hit = eq({in, back.at}, autograd::spread(back(y), axes, keepdim, in.shape(), back.at));
+      const Tensor hit = eq({in, back.at}, spread(back(y), axes, keepdim, in.shape(), back.at));
       const Tensor hits = sum(to(hit, in.dtype(), back.at), axes, keepdim, back.at);
-      const Tensor share = autograd::spread(div({back.dy, back.at}, hits), axes, keepdim, in.shape(), back.at);
+      const Tensor share = spread(div({back.dy, back.at}, hits), axes, keepdim, in.shape(), back.at);
       back[0] = where(hit, {share, back.at}, 0);
     });
   }
   return y;
 }
 
-}  // namespace
+}  // namespace autograd
 
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
-  return extreme(ReduceOp::max, x, axes, keepdim, "max", at);
+  return autograd::extreme(ReduceOp::max, x, axes, keepdim, "max", at);
 }
 
 Tensor min(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
-  return extreme(ReduceOp::min, x, axes, keepdim, "min", at);
+  return autograd::extreme(ReduceOp::min, x, axes, keepdim, "min", at);
 }
 
 Tensor any(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
@@ -101,12 +101,26 @@ Tensor all(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
   return ops::reduce(ReduceOp::all, x, axes, keepdim, "all", at);
 }
 
-Tensor argmax(const Tensor& x, int axis, bool keepdim, CallSite at) {
-  return ops::arg_reduce(ArgReduceOp::argmax, x, axis, keepdim, "argmax", at);
+namespace {
+
+// Without an axis the position is counted in row-major order, over a contiguous copy if need be.
+Tensor arg_extreme(ArgReduceOp op, const Tensor& x, std::optional<int> axis, bool keepdim, const char* name,
+                   CallSite at) {
+  if (axis) return ops::arg_reduce(op, x, *axis, keepdim, name, at);
+  ops::check_defined(x, name, "x", at);
+  const Tensor line = ops::reshape(x, {x.numel()}, name, at);
+  const Tensor y = ops::arg_reduce(op, line, 0, false, name, at);
+  return keepdim ? ops::reshape(y, Shape::filled(x.rank(), 1), name, at) : y;
 }
 
-Tensor argmin(const Tensor& x, int axis, bool keepdim, CallSite at) {
-  return ops::arg_reduce(ArgReduceOp::argmin, x, axis, keepdim, "argmin", at);
+}  // namespace
+
+Tensor argmax(const Tensor& x, std::optional<int> axis, bool keepdim, CallSite at) {
+  return arg_extreme(ArgReduceOp::argmax, x, axis, keepdim, "argmax", at);
+}
+
+Tensor argmin(const Tensor& x, std::optional<int> axis, bool keepdim, CallSite at) {
+  return arg_extreme(ArgReduceOp::argmin, x, axis, keepdim, "argmin", at);
 }
 
 }  // namespace weft

@@ -73,10 +73,48 @@ Tensor Tensor::sum(const Axes& axes, bool keepdim, CallSite at) const { return w
 Tensor Tensor::mean(const Axes& axes, bool keepdim, CallSite at) const { return weft::mean(*this, axes, keepdim, at); }
 Tensor Tensor::max(const Axes& axes, bool keepdim, CallSite at) const { return weft::max(*this, axes, keepdim, at); }
 Tensor Tensor::min(const Axes& axes, bool keepdim, CallSite at) const { return weft::min(*this, axes, keepdim, at); }
-Tensor Tensor::argmax(int axis, bool keepdim, CallSite at) const { return weft::argmax(*this, axis, keepdim, at); }
+Tensor Tensor::prod(const Axes& axes, bool keepdim, CallSite at) const { return weft::prod(*this, axes, keepdim, at); }
+Tensor Tensor::var(const Axes& axes, std::int64_t correction, bool keepdim, CallSite at) const {
+  return weft::var(*this, axes, correction, keepdim, at);
+}
+Tensor Tensor::std(const Axes& axes, std::int64_t correction, bool keepdim, CallSite at) const {
+  return weft::std(*this, axes, correction, keepdim, at);
+}
+Tensor Tensor::norm(double p, const Axes& axes, bool keepdim, CallSite at) const {
+  return weft::norm(*this, p, axes, keepdim, at);
+}
+Tensor Tensor::logsumexp(const Axes& axes, bool keepdim, CallSite at) const {
+  return weft::logsumexp(*this, axes, keepdim, at);
+}
+Tensor Tensor::any(const Axes& axes, bool keepdim, CallSite at) const { return weft::any(*this, axes, keepdim, at); }
+Tensor Tensor::all(const Axes& axes, bool keepdim, CallSite at) const { return weft::all(*this, axes, keepdim, at); }
+Tensor Tensor::argmax(std::optional<int> axis, bool keepdim, CallSite at) const {
+  return weft::argmax(*this, axis, keepdim, at);
+}
+Tensor Tensor::argmin(std::optional<int> axis, bool keepdim, CallSite at) const {
+  return weft::argmin(*this, axis, keepdim, at);
+}
+Tensor Tensor::cumsum(int axis, CallSite at) const { return weft::cumsum(*this, axis, at); }
 Tensor Tensor::exp(CallSite at) const { return weft::exp(*this, at); }
+Tensor Tensor::expm1(CallSite at) const { return weft::expm1(*this, at); }
 Tensor Tensor::log(CallSite at) const { return weft::log(*this, at); }
+Tensor Tensor::log1p(CallSite at) const { return weft::log1p(*this, at); }
 Tensor Tensor::sqrt(CallSite at) const { return weft::sqrt(*this, at); }
+Tensor Tensor::rsqrt(CallSite at) const { return weft::rsqrt(*this, at); }
+Tensor Tensor::square(CallSite at) const { return weft::square(*this, at); }
+Tensor Tensor::pow(const Operand& exponent) const { return weft::pow({*this, exponent.at()}, exponent); }
+Tensor Tensor::sign(CallSite at) const { return weft::sign(*this, at); }
+Tensor Tensor::sin(CallSite at) const { return weft::sin(*this, at); }
+Tensor Tensor::cos(CallSite at) const { return weft::cos(*this, at); }
+Tensor Tensor::erf(CallSite at) const { return weft::erf(*this, at); }
+Tensor Tensor::floor(CallSite at) const { return weft::floor(*this, at); }
+Tensor Tensor::ceil(CallSite at) const { return weft::ceil(*this, at); }
+Tensor Tensor::round(CallSite at) const { return weft::round(*this, at); }
+Tensor Tensor::clamp(std::optional<backends::Number> min, std::optional<backends::Number> max, CallSite at) const {
+  return weft::clamp(*this, min, max, at);
+}
+Tensor Tensor::isnan(CallSite at) const { return weft::isnan(*this, at); }
+Tensor Tensor::isfinite(CallSite at) const { return weft::isfinite(*this, at); }
 Tensor Tensor::abs(CallSite at) const { return weft::abs(*this, at); }
 Tensor Tensor::tanh(CallSite at) const { return weft::tanh(*this, at); }
 Tensor Tensor::sigmoid(CallSite at) const { return weft::sigmoid(*this, at); }

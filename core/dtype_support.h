@@ -2,21 +2,26 @@
 // Which dtypes an operation takes: the one table the checks in tensor/, the backends' dispatch and the case table all
 // read.
 //
-// float32/float64/float16/bfloat16 do everything. Integers (int64, int32, uint8) do + - * maximum minimum neg abs sign,
-// comparisons, and sum/prod/max/min/any/all. bool does comparisons, the logical operations, and sum/max/min/any/all
-// (sum of bool counts, in int64). What integers cannot do (division, exp, matmul, mean) is refused with ".to(float32)"
-// named.
+// float32/float64/float16/bfloat16 do everything. Integers (int64, int32, uint8) do + - * maximum minimum neg abs sign
+// relu, floor ceil round (which leave them as they are), comparisons, and sum/prod/max/min/any/all. bool does
+// comparisons, the logical operations, and sum/max/min/any/all (sum of bool counts, in int64). What integers cannot do
+// (division, exp, matmul, mean) is refused with ".to(float32)" named.
 
 #include <weft/core/dtype.h>
 #include <weft/core/op_kinds.h>
 
 namespace weft {
 
+/// Rounds to whole numbers, so that integers pass through.
+constexpr bool keeps_integers(UnaryOp op) noexcept {
+  return op == UnaryOp::floor || op == UnaryOp::ceil || op == UnaryOp::round;
+}
+
 constexpr bool supports(UnaryOp op, DType dtype) noexcept {
   if (op == UnaryOp::logical_not) return dtype == DType::boolean;
   if (is_floating(dtype)) return true;
   const bool arithmetic = op == UnaryOp::neg || op == UnaryOp::abs || op == UnaryOp::sign || op == UnaryOp::relu;
-  return arithmetic && is_integer(dtype) && !(op == UnaryOp::neg && dtype == DType::uint8);
+  return (arithmetic || keeps_integers(op)) && is_integer(dtype) && !(op == UnaryOp::neg && dtype == DType::uint8);
 }
 
 constexpr bool supports(BinaryOp op, DType dtype) noexcept {
@@ -38,7 +43,7 @@ constexpr bool supports(BinaryOp op, DType dtype) noexcept {
     case BinaryOp::logical_or:
       return dtype == DType::boolean;
     default:
-      return is_floating(dtype);  // div and the gradients
+      return is_floating(dtype);  // div, pow and the gradients
   }
 }
 

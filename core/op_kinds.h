@@ -6,8 +6,34 @@
 
 namespace weft {
 
-enum class UnaryOp : std::uint8_t { neg, abs, sign, exp, log, sqrt, tanh, sigmoid, relu, logical_not };
-inline constexpr int unary_op_count = 10;
+enum class UnaryOp : std::uint8_t {
+  neg,
+  abs,
+  sign,
+  exp,
+  log,
+  sqrt,
+  tanh,
+  sigmoid,
+  relu,
+  logical_not,
+  expm1,
+  log1p,
+  rsqrt,
+  sin,
+  cos,
+  erf,
+  floor,
+  ceil,
+  round,       // to nearest, halves to even
+  leaky_relu,  // args.a: slope below 0
+  elu,         // args.a: alpha; x > 0 ? x : alpha (e^x - 1)
+  gelu,        // x Phi(x), Phi the normal distribution; 0 at -infinity (the limit)
+  gelu_tanh,   // x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3); 0 at -infinity
+  silu,        // x / (1 + e^-x); 0 at -infinity
+  softplus,    // args.a: beta, args.b: threshold; beta x > threshold ? x : log(1 + e^(beta x)) / beta
+};
+inline constexpr int unary_op_count = 25;
 
 enum class BinaryOp : std::uint8_t {
   add,
@@ -27,8 +53,12 @@ enum class BinaryOp : std::uint8_t {
   relu_backward,     // a = dy, b = y:  y > 0 ? dy : 0
   tanh_backward,     // a = dy, b = y:  dy (1 - y^2)
   sigmoid_backward,  // a = dy, b = y:  dy y (1 - y)
+  pow,               // C's pow, special values included
+  gelu_backward,     // a = dy, b = x, as are the next two; the derivative is 0 at -infinity, 1 at infinity
+  gelu_tanh_backward,
+  silu_backward,
 };
-inline constexpr int binary_op_count = 17;
+inline constexpr int binary_op_count = 21;
 
 enum class ReduceOp : std::uint8_t { sum, prod, max, min, any, all };
 inline constexpr int reduce_op_count = 6;
@@ -42,8 +72,10 @@ constexpr bool writes_bool(UnaryOp op) noexcept { return op == UnaryOp::logical_
 constexpr bool writes_bool(ReduceOp op) noexcept { return op == ReduceOp::any || op == ReduceOp::all; }
 
 constexpr const char* name(UnaryOp op) noexcept {
-  constexpr const char* names[unary_op_count] = {"neg",  "abs",  "sign",    "exp",  "log",
-                                                 "sqrt", "tanh", "sigmoid", "relu", "logical_not"};
+  constexpr const char* names[unary_op_count] = {
+      "neg",         "abs",        "sign",  "exp",   "log",       "sqrt", "tanh",    "sigmoid", "relu",
+      "logical_not", "expm1",      "log1p", "rsqrt", "sin",       "cos",  "erf",     "floor",   "ceil",
+      "round",       "leaky_relu", "elu",   "gelu",  "gelu_tanh", "silu", "softplus"};
   return names[static_cast<int>(op)];
 }
 
@@ -64,7 +96,11 @@ constexpr const char* name(BinaryOp op) noexcept {
                                                   "logical_or",
                                                   "relu_backward",
                                                   "tanh_backward",
-                                                  "sigmoid_backward"};
+                                                  "sigmoid_backward",
+                                                  "pow",
+                                                  "gelu_backward",
+                                                  "gelu_tanh_backward",
+                                                  "silu_backward"};
   return names[static_cast<int>(op)];
 }
 

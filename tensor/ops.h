@@ -22,13 +22,16 @@ void check_same_device(const Tensor& a, const Tensor& b, const char* name, CallS
 backends::Backend& begin(const Tensor& x, const char* name, CallSite at);
 
 // ---- elementwise (unary.cpp, binary.cpp, where.cpp)
-Tensor unary(UnaryOp op, const Tensor& x, const char* name, CallSite at);
+Tensor unary(UnaryOp op, const Tensor& x, const char* name, CallSite at, const backends::UnaryArgs& args = {});
 Tensor binary(BinaryOp op, const Operand& a, const Operand& b, const char* name, CallSite at);
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b, const char* name, CallSite at);
 
 // ---- reductions (reduce.cpp)
 Tensor reduce(ReduceOp op, const Tensor& x, const Axes& axes, bool keepdim, const char* name, CallSite at);
 Tensor arg_reduce(ArgReduceOp op, const Tensor& x, int axis, bool keepdim, const char* name, CallSite at);
+// ---- along an axis (scan.cpp)
+Tensor cumsum(const Tensor& x, int axis, const char* name, CallSite at);
+std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, int axis, bool largest, const char* name, CallSite at);
 /// Sums the axes along which `shape` was broadcast to x's shape: the way back of broadcasting.
 Tensor sum_to(const Tensor& x, const Shape& shape, const char* name, CallSite at);
 
@@ -98,8 +101,18 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes, const char* name, Cal
 // ---- fused (softmax.cpp, loss.cpp, norm.cpp, random.cpp)
 Tensor softmax(bool log, const Tensor& x, int axis, const char* name, CallSite at);
 Tensor softmax_backward(bool log, const Tensor& dy, const Tensor& y, int axis, const char* name, CallSite at);
-/// Losses of the rows [B]; with dlogits not null also the gradient of their sum, from the same pass.
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Tensor* dlogits, const char* name, CallSite at);
+/// What the losses over classes take apart from the reduction; weight may be undefined.
+struct ClassLoss {
+  Tensor weight = {};
+  std::int64_t ignore_index = -100;
+  double smoothing = 0;
+};
+/// Scores (B, C, ..) called `argument`, labels (B, ..), and the options.
+void check_class_loss(const Tensor& scores, const char* argument, const Tensor& labels, const ClassLoss& options,
+                      const char* name, CallSite at);
+/// Losses of the rows [B] of logits (B, C); with dlogits not null also the gradient of their sum, from the same pass.
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Tensor* dlogits, const char* name, CallSite at,
+                     const ClassLoss& options = {});
 // Norms (norm.cpp). mean and rstd are float32 for 16-bit dtypes, one value per row or channel.
 void check_norm_eps(double eps, const char* name, CallSite at);
 /// weight or bias, where defined: x's device and dtype, this shape.

@@ -157,11 +157,38 @@ class WEFT_API Tensor {
   Tensor mean(const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
   Tensor max(const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
   Tensor min(const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
-  Tensor argmax(int axis = -1, bool keepdim = false, CallSite at = CallSite::here()) const;
+  Tensor prod(const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
+  Tensor var(const Axes& axes = {}, std::int64_t correction = 1, bool keepdim = false,
+             CallSite at = CallSite::here()) const;
+  Tensor std(const Axes& axes = {}, std::int64_t correction = 1, bool keepdim = false,
+             CallSite at = CallSite::here()) const;
+  Tensor norm(double p = 2, const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
+  Tensor logsumexp(const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
+  Tensor any(const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
+  Tensor all(const Axes& axes = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
+  Tensor argmax(std::optional<int> axis = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
+  Tensor argmin(std::optional<int> axis = {}, bool keepdim = false, CallSite at = CallSite::here()) const;
+  Tensor cumsum(int axis, CallSite at = CallSite::here()) const;
   Tensor exp(CallSite at = CallSite::here()) const;
+  Tensor expm1(CallSite at = CallSite::here()) const;
   Tensor log(CallSite at = CallSite::here()) const;
+  Tensor log1p(CallSite at = CallSite::here()) const;
   Tensor sqrt(CallSite at = CallSite::here()) const;
+  Tensor rsqrt(CallSite at = CallSite::here()) const;
+  Tensor square(CallSite at = CallSite::here()) const;
+  Tensor pow(const Operand& exponent) const;
   Tensor abs(CallSite at = CallSite::here()) const;
+  Tensor sign(CallSite at = CallSite::here()) const;
+  Tensor sin(CallSite at = CallSite::here()) const;
+  Tensor cos(CallSite at = CallSite::here()) const;
+  Tensor erf(CallSite at = CallSite::here()) const;
+  Tensor floor(CallSite at = CallSite::here()) const;
+  Tensor ceil(CallSite at = CallSite::here()) const;
+  Tensor round(CallSite at = CallSite::here()) const;
+  Tensor clamp(std::optional<backends::Number> min, std::optional<backends::Number> max = {},
+               CallSite at = CallSite::here()) const;
+  Tensor isnan(CallSite at = CallSite::here()) const;
+  Tensor isfinite(CallSite at = CallSite::here()) const;
   Tensor tanh(CallSite at = CallSite::here()) const;
   Tensor sigmoid(CallSite at = CallSite::here()) const;
   Tensor relu(CallSite at = CallSite::here()) const;

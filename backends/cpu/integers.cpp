@@ -54,6 +54,10 @@ void unary_as(UnaryOp op, const TensorView& in, const TensorView& out) {
         return map<T>(in, out, [](T x) { return static_cast<T>((x > 0 ? 1 : 0) - (x < 0 ? 1 : 0)); });
       case UnaryOp::relu:
         return map<T>(in, out, [](T x) { return x <= 0 ? T{0} : x; });
+      case UnaryOp::floor:
+      case UnaryOp::ceil:
+      case UnaryOp::round:
+        return map<T>(in, out, [](T x) { return x; });
       default:
         refuse_dtype(name(op), in.dtype);
     }

@@ -23,7 +23,7 @@ double value_of(const Argument& argument) {
 double correction(double beta, double t) {
   const double logarithm = t * std::log(beta);
   double power = 0;
-  kernels().elementwise_float64->unary[static_cast<int>(UnaryOp::exp)](&logarithm, &power, 1);
+  kernels().elementwise_float64->unary[static_cast<int>(UnaryOp::exp)](&logarithm, &power, 1, 0, 0);
   return 1.0 - power;
 }
 

@@ -13,6 +13,9 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 class ContractUnary : public OnEveryBackend {};
 
+/// Slope, alpha, beta and threshold, whatever the operation takes them for.
+constexpr backends::UnaryArgs parameters = {0.25, 20};
+
 double textbook(UnaryOp op, double x) {
   switch (op) {
     case UnaryOp::neg:
@@ -35,6 +38,36 @@ double textbook(UnaryOp op, double x) {
       return std::isnan(x) ? x : std::max(x, 0.0);
     case UnaryOp::logical_not:
       return x == 0 ? 1 : 0;
+    case UnaryOp::expm1:
+      return std::expm1(x);
+    case UnaryOp::log1p:
+      return std::log1p(x);
+    case UnaryOp::rsqrt:
+      return 1 / std::sqrt(x);
+    case UnaryOp::sin:
+      return std::sin(x);
+    case UnaryOp::cos:
+      return std::cos(x);
+    case UnaryOp::erf:
+      return std::erf(x);
+    case UnaryOp::floor:
+      return std::floor(x);
+    case UnaryOp::ceil:
+      return std::ceil(x);
+    case UnaryOp::round:
+      return std::nearbyint(x);
+    case UnaryOp::leaky_relu:
+      return x > 0 ? x : parameters.a * x;
+    case UnaryOp::elu:
+      return x > 0 ? x : parameters.a * std::expm1(x);
+    case UnaryOp::gelu:
+      return x == -inf ? 0 : 0.5 * x * (1 + std::erf(x / std::sqrt(2)));
+    case UnaryOp::gelu_tanh:
+      return x == -inf ? 0 : 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::acos(-1)) * (x + 0.044715 * x * x * x)));
+    case UnaryOp::silu:
+      return x == -inf ? 0 : x / (1 + std::exp(-x));
+    case UnaryOp::softplus:
+      return parameters.a * x > parameters.b ? x : std::log1p(std::exp(parameters.a * x)) / parameters.a;
   }
   return 0;
 }
@@ -56,7 +89,7 @@ void for_each_op(DType dtype, F f) {
 }
 
 Array inputs(UnaryOp op, DType dtype, const Shape& shape) {
-  const bool positive = op == UnaryOp::log || op == UnaryOp::sqrt;
+  const bool positive = op == UnaryOp::log || op == UnaryOp::sqrt || op == UnaryOp::rsqrt || op == UnaryOp::log1p;
   return random_array(dtype, shape, 21, positive ? 0.1 : -6, 6);
 }
 
@@ -68,7 +101,7 @@ TEST_P(ContractUnary, EveryOpDtypeShapeAndLayout) {
         for (Layout layout : layouts) {
           SCOPED_TRACE(to_string(shape) + name(layout));
           const Block in(backend(), dtype, values, layout), out(backend(), dtype, shape, after(layout));
-          backend().unary(op, {}, in, out);
+          backend().unary(op, parameters, in, out);
           expect_close(dtype, out.read(), textbook(op, values));
         }
       }
@@ -81,7 +114,7 @@ TEST_P(ContractUnary, RepeatedInput) {
     const Array wide = repeat(inputs(op, DType::float32, {1, 37}), {5, 37});
     const Block in(backend(), DType::float32, wide, Layout::contiguous, 0b01),
         out(backend(), DType::float32, wide.shape);
-    backend().unary(op, {}, in, out);
+    backend().unary(op, parameters, in, out);
     expect_close(DType::float32, out.read(), textbook(op, wide));
   });
 }
@@ -92,7 +125,7 @@ TEST_P(ContractUnary, InPlace) {
       const Array values = inputs(op, dtype, {4, 33});
       for (Layout layout : layouts) {
         const Block both(backend(), dtype, values, layout);
-        backend().unary(op, {}, both, both);
+        backend().unary(op, parameters, both, both);
         expect_close(dtype, both.read(), textbook(op, values));
       }
     });
@@ -106,7 +139,7 @@ TEST_P(ContractUnary, SpecialValues) {
       Array values = special;
       values.values = round_to(dtype, values.values);
       const Block in(backend(), dtype, values), out(backend(), dtype, values.shape);
-      backend().unary(op, {}, in, out);
+      backend().unary(op, parameters, in, out);
       Array want = textbook(op, values);
       want.values = round_to(dtype, want.values);
       if (op == UnaryOp::sigmoid || op == UnaryOp::exp) {  // what lies below the smallest normal number is 0 or nearly
@@ -127,7 +160,7 @@ TEST_P(ContractUnary, IntegersWrap) {
   const Array lowest({2}, {static_cast<double>(std::numeric_limits<std::int32_t>::min()), 5});
   for (UnaryOp op : {UnaryOp::neg, UnaryOp::abs}) {
     const Block in(backend(), DType::int32, lowest), out(backend(), DType::int32, lowest.shape);
-    backend().unary(op, {}, in, out);
+    backend().unary(op, parameters, in, out);
     expect_equal(out.read(), Array({2}, {lowest.values[0], op == UnaryOp::neg ? -5.0 : 5.0}));
   }
 }

@@ -29,6 +29,8 @@ double draw(Domain domain, std::uint64_t r) {
   switch (domain) {
     case Domain::positive:
       return 0.125 + static_cast<double>(r % 369) / 128;
+    case Domain::near_one:
+      return 0.5 + static_cast<double>(r % 129) / 128;
     case Domain::away_from_zero:
       return fine < 0 ? fine - 0.25 : fine + 0.25;
     default:

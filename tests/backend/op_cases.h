@@ -23,6 +23,7 @@ enum class Domain {
   normal,          ///< about -3 .. 3
   positive,        ///< 0.1 .. 3
   away_from_zero,  ///< |x| in 0.25 .. 3: for functions with a kink or a pole at zero
+  near_one,        ///< 0.5 .. 1.5: for products of many
   distinct,        ///< no two equal, well apart: for max, argmax and the like
 };
 
@@ -67,6 +68,8 @@ std::vector<OpCase> rearrange_cases();
 std::vector<OpCase> index_cases();
 std::vector<OpCase> probability_cases();
 std::vector<OpCase> norm_cases();
+std::vector<OpCase> scan_cases();
+std::vector<OpCase> loss_cases();
 
 /// Accepts every dtype; for `accepts`.
 inline bool any_dtype(DType) { return true; }

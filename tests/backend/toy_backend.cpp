@@ -116,7 +116,9 @@ Index with(Index index, int axis, std::int64_t value) {
 constexpr std::size_t edge = 64;
 constexpr unsigned char canary = 0xC3;
 
-double of_real(UnaryOp op, double x) {
+double gelu_u(double x) { return std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x); }
+
+double of_real(UnaryOp op, const UnaryArgs& args, double x) {
   switch (op) {
     case UnaryOp::neg:
       return -x;
@@ -138,8 +140,50 @@ double of_real(UnaryOp op, double x) {
       return x <= 0 ? 0 : x;
     case UnaryOp::logical_not:
       return x == 0 ? 1 : 0;
+    case UnaryOp::expm1:
+      return std::expm1(x);
+    case UnaryOp::log1p:
+      return std::log1p(x);
+    case UnaryOp::rsqrt:
+      return 1 / std::sqrt(x);
+    case UnaryOp::sin:
+      return std::sin(x);
+    case UnaryOp::cos:
+      return std::cos(x);
+    case UnaryOp::erf:
+      return std::erf(x);
+    case UnaryOp::floor:
+      return std::floor(x);
+    case UnaryOp::ceil:
+      return std::ceil(x);
+    case UnaryOp::round:
+      return std::rint(x);
+    case UnaryOp::leaky_relu:
+      return x > 0 ? x : args.a * x;
+    case UnaryOp::elu:
+      return x > 0 ? x : args.a * std::expm1(x);
+    case UnaryOp::gelu:
+      return x < -50 ? 0 : x * std::erfc(-x / std::sqrt(2.0)) / 2;
+    case UnaryOp::gelu_tanh:
+      return x < -50 ? 0 : x / (1 + std::exp(-2 * gelu_u(x)));
+    case UnaryOp::silu:
+      return x < -800 ? 0 : x / (1 + std::exp(-x));
+    case UnaryOp::softplus:
+      return args.a * x > args.b ? x
+                                 : (std::max(args.a * x, 0.0) + std::log1p(std::exp(-std::fabs(args.a * x)))) / args.a;
   }
   return 0;
+}
+
+double slope(BinaryOp op, double x) {
+  if (std::isinf(x)) return x > 0 ? 1 : 0;
+  if (op == BinaryOp::gelu_backward) {
+    return std::erfc(-x / std::sqrt(2.0)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * 3.14159265358979323846);
+  }
+  if (op == BinaryOp::silu_backward) return (1 + x / (1 + std::exp(x))) / (1 + std::exp(-x));
+  const double u = gelu_u(x), du = std::sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * x * x);
+  if (std::fabs(u) > 300) return u > 0 ? 1 : 0;
+  return 1 / (1 + std::exp(-2 * u)) + 2 * x * du / (1 + std::exp(-2 * u)) / (1 + std::exp(2 * u));
 }
 
 std::int64_t of_integer(UnaryOp op, std::int64_t x) {
@@ -152,6 +196,10 @@ std::int64_t of_integer(UnaryOp op, std::int64_t x) {
       return x > 0 ? 1 : x < 0 ? -1 : 0;
     case UnaryOp::relu:
       return x < 0 ? 0 : x;
+    case UnaryOp::floor:
+    case UnaryOp::ceil:
+    case UnaryOp::round:
+      return x;
     default:
       return x == 0 ? 1 : 0;  // logical_not
   }
@@ -198,6 +246,12 @@ Number of_reals(BinaryOp op, double x, double y, DType dtype) {
       return y > 0 ? x : 0.0;
     case BinaryOp::tanh_backward:
       return x * (1 - y * y);
+    case BinaryOp::pow:
+      return std::pow(x, y);
+    case BinaryOp::gelu_backward:
+    case BinaryOp::gelu_tanh_backward:
+    case BinaryOp::silu_backward:
+      return x * slope(op, y);
     default:
       (void)dtype;
       return x * y * (1 - y);  // sigmoid_backward
@@ -305,14 +359,14 @@ void ToyBackend::copy(const TensorView& in, const TensorView& out) {
   each(out.shape, [&](const Index& i) { put(out, i, get(in, i)); });
 }
 
-void ToyBackend::unary(UnaryOp op, const UnaryArgs&, const TensorView& in, const TensorView& out) {
+void ToyBackend::unary(UnaryOp op, const UnaryArgs& args, const TensorView& in, const TensorView& out) {
   ++calls;
   each(out.shape, [&](const Index& i) {
     const Number value = get(in, i);
     if (value.is_integer) {
       put(out, i, of_integer(op, whole(value)));
     } else {
-      put(out, i, of_real(op, real(value)));
+      put(out, i, of_real(op, args, real(value)));
     }
   });
 }

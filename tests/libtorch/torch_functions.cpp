@@ -135,6 +135,9 @@ const std::map<std::string, TorchCall>& torch_functions() {
     t["cross_entropy/none"] = [](const Ts& x) {
       return F::cross_entropy(x[0], x[1], F::CrossEntropyFuncOptions().reduction(torch::kNone));
     };
+    add_torch_elementwise(t);
+    add_torch_reduce(t);
+    add_torch_losses(t);
     t["dropout/off"] = [](const Ts& x) { return torch::dropout(x[0], 0.25, false); };
     add_norm_functions(t);
     add_index_functions(t);
@@ -145,6 +148,7 @@ const std::map<std::string, TorchCall>& torch_functions() {
 
 const std::map<std::string, std::string>& without_counterpart() {
   static const auto& all = *new std::map<std::string, std::string>{
+      {"topk/indices", "equal elements are ordered by position here, as it comes there"},
       {"dropout", "another random number generator draws another mask"},
   };
   return all;

@@ -19,6 +19,9 @@ const std::map<std::string, TorchCall>& torch_functions();
 // One function per family, in a file of its own.
 void add_norm_functions(std::map<std::string, TorchCall>& table);
 void add_index_functions(std::map<std::string, TorchCall>& table);
+void add_torch_elementwise(std::map<std::string, TorchCall>& table);
+void add_torch_reduce(std::map<std::string, TorchCall>& table);
+void add_torch_losses(std::map<std::string, TorchCall>& table);
 
 /// Rows LibTorch does not have, or computes by another rule, with the reason.
 const std::map<std::string, std::string>& without_counterpart();

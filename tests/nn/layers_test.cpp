@@ -91,6 +91,19 @@ TEST(Activations, AreTheFunctions) {
   EXPECT_TRUE(same_bytes(nn::ReLU()(x), relu(x)));
   EXPECT_TRUE(same_bytes(nn::Tanh()(x), tanh(x)));
   EXPECT_TRUE(same_bytes(nn::Sigmoid()(x), sigmoid(x)));
+  EXPECT_TRUE(same_bytes(nn::LeakyReLU(0.2)(x), leaky_relu(x, 0.2)));
+  EXPECT_TRUE(same_bytes(nn::ELU(0.5)(x), elu(x, 0.5)));
+  EXPECT_TRUE(same_bytes(nn::GELU()(x), gelu(x)));
+  EXPECT_TRUE(same_bytes(nn::GELU(Approximate::tanh)(x), gelu(x, Approximate::tanh)));
+  EXPECT_TRUE(same_bytes(nn::SiLU()(x), silu(x)));
+  EXPECT_TRUE(same_bytes(nn::Softplus(2, 3)(x), softplus(x, 2, 3)));
+  EXPECT_TRUE(same_bytes(nn::Softmax(0)(x), softmax(x, 0)));
+  EXPECT_TRUE(same_bytes(nn::LogSoftmax(-1)(x), log_softmax(x, -1)));
+  EXPECT_EQ(nn::LeakyReLU(0.2).describe(), "LeakyReLU(0.2)");
+  EXPECT_EQ(nn::Softplus(2, 3).describe(), "Softplus(2, 3)");
+  EXPECT_EQ(nn::GELU(Approximate::tanh).describe(), "GELU(tanh)");
+  const std::string what = error_of<ValueError>([] { nn::Softplus(0); }, ErrorCode::value_out_of_range);
+  EXPECT_EQ(what.rfind("[Softplus] beta", 0), 0u) << what;
 }
 
 TEST(Dropout, DrawsOncePerCallWhileTraining) {
@@ -136,6 +149,26 @@ TEST(CrossEntropyLoss, IsTheFunction) {
   const Tensor labels = from_vector<std::int64_t>({2, 0}, {2});
   EXPECT_TRUE(same_bytes(nn::CrossEntropyLoss()(logits, labels), cross_entropy(logits, labels)));
   EXPECT_EQ(nn::CrossEntropyLoss(Reduction::none)(logits, labels).shape(), (Shape{2}));
+  CrossEntropyOptions options;
+  options.weight = tensor({1, 2, 3});
+  options.label_smoothing = 0.1;
+  EXPECT_TRUE(same_bytes(nn::CrossEntropyLoss(options)(logits, labels), cross_entropy(logits, labels, options)));
+}
+
+TEST(Losses, AreTheFunctions) {
+  const Tensor x = tensor({1, 2, 3, 0, 0, 5}).reshape({2, 3}), y = tensor({1, 0, 4, 0.5, 1, 2}).reshape({2, 3});
+  const Tensor labels = from_vector<std::int64_t>({2, 0}, {2});
+  NllLossOptions nll;
+  nll.weight = tensor({1, 2, 3});
+  BceOptions bce;
+  bce.pos_weight = tensor({1, 2, 3});
+  EXPECT_TRUE(same_bytes(nn::NLLLoss()(x, labels), nll_loss(x, labels)));
+  EXPECT_TRUE(same_bytes(nn::NLLLoss(nll)(x, labels), nll_loss(x, labels, nll)));
+  EXPECT_TRUE(same_bytes(nn::MSELoss(Reduction::sum)(x, y), mse_loss(x, y, Reduction::sum)));
+  EXPECT_TRUE(same_bytes(nn::L1Loss()(x, y), l1_loss(x, y)));
+  EXPECT_TRUE(same_bytes(nn::SmoothL1Loss(Reduction::none, 0.5)(x, y), smooth_l1_loss(x, y, Reduction::none, 0.5)));
+  EXPECT_TRUE(same_bytes(nn::BCEWithLogitsLoss()(x, y), bce_with_logits(x, y)));
+  EXPECT_TRUE(same_bytes(nn::BCEWithLogitsLoss(bce)(x, y), bce_with_logits(x, y, bce)));
 }
 
 // ---- init

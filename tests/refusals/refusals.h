@@ -50,6 +50,7 @@ std::vector<Refusal> tensor_refusals();
 std::vector<Refusal> operation_refusals();
 std::vector<Refusal> norm_refusals();
 std::vector<Refusal> indexing_refusals();
+std::vector<Refusal> function_refusals();
 std::vector<Refusal> autograd_refusals();
 std::vector<Refusal> module_refusals();
 std::vector<Refusal> device_refusals();

@@ -53,7 +53,7 @@ const std::vector<Refusal>& rows() {
   static const auto& all = *[] {
     auto* made = new std::vector<Refusal>;
     for (auto family :
-         {tensor_refusals, operation_refusals, norm_refusals, autograd_refusals, module_refusals, device_refusals,
+         {tensor_refusals, operation_refusals, function_refusals, norm_refusals, autograd_refusals, module_refusals, device_refusals,
           idx_refusals, safetensors_refusals, loader_refusals, indexing_refusals, npy_refusals}) {
       for (Refusal& row : family()) made->push_back(std::move(row));
     }

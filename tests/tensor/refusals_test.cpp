@@ -552,11 +552,11 @@ class Refusals : public OnEveryBackend {
            (void)ops::cross_entropy(x, from_vector(Ints{0, -1}, {2}, device()), nullptr, "cross_entropy", here);
          }},
         {"O21",
-         "label -100",
+         "label -101",
          C::index_out_of_range,
-         {"[cross_entropy]", "-100"},
+         {"[cross_entropy]", "-101"},
          [=] {
-           (void)ops::cross_entropy(x, from_vector(Ints{-100, 0}, {2}, device()), nullptr, "cross_entropy", here);
+           (void)ops::cross_entropy(x, from_vector(Ints{-101, 0}, {2}, device()), nullptr, "cross_entropy", here);
          }},
         {"O22",
          "label 3 of 3",

@@ -3,7 +3,8 @@
 //
 // Every element takes the same path, in blocks of 16 with a padded block at the end, so its bits depend on its value
 // and on the instruction set, never on its position, on n or on alignment. + - * / sqrt neg abs are correctly rounded
-// and the same everywhere; exp, log, tanh, sigmoid are within a few units in the last place. out may be an input.
+// and the same everywhere, and so are floor, ceil, round; the other functions are within the units in the last place
+// that docs/numerics.md states. out may be an input.
 
 #include <stdint.h>
 
@@ -11,7 +12,8 @@
 
 namespace weft::backends::cpu {
 
-using UnaryKernel = void (*)(const void* in, void* out, int64_t n);
+/// a and b are the parameters of UnaryArgs; most functions have none.
+using UnaryKernel = void (*)(const void* in, void* out, int64_t n, double a, double b);
 /// A step is 1, or 0 where one element stands for all n. Comparisons write bytes 0 and 1.
 using BinaryKernel = void (*)(const void* a, int64_t a_step, const void* b, int64_t b_step, void* out, int64_t n);
 

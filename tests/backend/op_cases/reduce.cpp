@@ -1,3 +1,7 @@
+#include <limits>
+#include <optional>
+#include <vector>
+
 #include <weft/autograd/functions.h>
 
 #include "backend/op_cases.h"
@@ -61,8 +65,8 @@ void add(std::vector<OpCase>& rows, const char* name, Reduce function, bool (*ac
   rows.push_back(row);
 }
 
-OpCase arg(const char* name, Tensor (*function)(const Tensor&, int, bool, CallSite), int axis, bool keepdim,
-           bool large_rows) {
+OpCase arg(const char* name, Tensor (*function)(const Tensor&, std::optional<int>, bool, CallSite),
+           std::optional<int> axis, bool keepdim, bool large_rows) {
   OpCase row;
   row.name = name;
   row.inputs = {{{4, 6, 3}, Domain::distinct}};
@@ -72,8 +76,49 @@ OpCase arg(const char* name, Tensor (*function)(const Tensor&, int, bool, CallSi
   row.exact = true;
   row.rows = large_rows;
   row.large = {{30, 40, 50}};
-  row.empty = {{{0, 6, 3}}};
+  if (axis) row.empty = {{{0, 6, 3}}};
   return row;
+}
+
+template <int p_times_two>
+Tensor norm_of(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
+  return norm(x, p_times_two / 2.0, axes, keepdim, at);
+}
+template <int sign>
+Tensor extreme_norm(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
+  return norm(x, sign * std::numeric_limits<double>::infinity(), axes, keepdim, at);
+}
+template <int correction>
+Tensor var_of(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
+  return var(x, axes, correction, keepdim, at);
+}
+template <int correction>
+Tensor std_of(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
+  return std(x, axes, correction, keepdim, at);
+}
+
+void add_statistics(std::vector<OpCase>& rows) {
+  const std::size_t before = rows.size();
+  add(rows, "prod", prod, takes<ReduceOp::prod>, Domain::near_one, true, true, true);
+  add(rows, "var", var_of<1>, is_floating, Domain::normal, false, true, false);
+  add(rows, "var/population", var_of<0>, is_floating, Domain::normal, false, true, false);
+  add(rows, "std", std_of<1>, is_floating, Domain::normal, false, true, false);
+  add(rows, "std/population", std_of<0>, is_floating, Domain::normal, false, true, false);
+  add(rows, "norm", norm_of<4>, is_floating, Domain::normal, false, true, true);
+  add(rows, "norm/1", norm_of<2>, is_floating, Domain::away_from_zero, false, true, true);
+  add(rows, "norm/1.5", norm_of<3>, is_floating, Domain::away_from_zero, false, true, true);
+  add(rows, "norm/3", norm_of<6>, is_floating, Domain::away_from_zero, false, true, true);
+  add(rows, "norm/0", norm_of<0>, is_floating, Domain::away_from_zero, false, true, true);
+  add(rows, "norm/inf", extreme_norm<1>, is_floating, Domain::distinct, false, true, false);
+  add(rows, "norm/-inf", extreme_norm<-1>, is_floating, Domain::distinct, false, true, false);
+  add(rows, "logsumexp", logsumexp, is_floating, Domain::normal, false, true, true);
+  for (std::size_t i = before; i < rows.size(); ++i) {
+    OpCase& row = rows[i];
+    if (row.name.rfind("prod", 0) == 0) row.large.clear();  // zeros and overflows meet there in any order
+    // One element has no deviation (NaN), and a constant one a standard deviation with a kink.
+    if (row.name == "var/rank-0" || row.name == "std/rank-0") row.gradient = false;
+  }
+  std::erase_if(rows, [](const OpCase& row) { return row.name == "prod/long"; });
 }
 
 }  // namespace
@@ -89,6 +134,9 @@ std::vector<OpCase> reduce_cases() {
   rows.push_back(arg("argmax/last", argmax, -1, false, true));
   rows.push_back(arg("argmax/middle", argmax, 1, true, true));
   rows.push_back(arg("argmin/last", argmin, -1, true, true));
+  rows.push_back(arg("argmax/all", argmax, {}, false, false));
+  rows.push_back(arg("argmin/all", argmin, {}, true, false));
+  add_statistics(rows);
   return rows;
 }
 
