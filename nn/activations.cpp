@@ -10,12 +10,15 @@ namespace weft::nn {
 
 Tensor ReLU::forward(const Tensor& x) { return relu(x, call_site()); }
 std::string ReLU::describe() const { return "ReLU()"; }
+std::shared_ptr<Module> ReLU::fresh() const { return std::make_shared<ReLU>(); }
 
 Tensor Tanh::forward(const Tensor& x) { return tanh(x, call_site()); }
 std::string Tanh::describe() const { return "Tanh()"; }
+std::shared_ptr<Module> Tanh::fresh() const { return std::make_shared<Tanh>(); }
 
 Tensor Sigmoid::forward(const Tensor& x) { return sigmoid(x, call_site()); }
 std::string Sigmoid::describe() const { return "Sigmoid()"; }
+std::shared_ptr<Module> Sigmoid::fresh() const { return std::make_shared<Sigmoid>(); }
 
 Tensor LeakyReLU::forward(const Tensor& x) { return leaky_relu(x, negative_slope_, call_site()); }
 std::string LeakyReLU::describe() const { return message("LeakyReLU(", negative_slope_, ")"); }

@@ -1,6 +1,7 @@
 #pragma once
 // Activation functions as modules, for Sequential. Elsewhere the functions of autograd/functions.h are shorter.
 
+#include <memory>
 #include <string>
 
 #include <weft/autograd/functions.h>
@@ -15,12 +16,18 @@ class WEFT_API ReLU : public Module {
  public:
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 };
 
 class WEFT_API Tanh : public Module {
  public:
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 };
 
 /// 1 / (1 + exp(-x))
@@ -28,6 +35,9 @@ class WEFT_API Sigmoid : public Module {
  public:
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 };
 
 /// x where x > 0, else negative_slope x

@@ -21,6 +21,7 @@
 
 #include <weft/core/call_site.h>
 #include <weft/core/export.h>
+#include <weft/nn/ema.h>
 #include <weft/nn/module.h>
 #include <weft/nn/optim.h>
 #include <weft/nn/schedule.h>
@@ -34,6 +35,7 @@ struct Training {
   Optimizer* optimizer = nullptr;
   Schedule* schedule = nullptr;
   Generator* generator = &default_generator();
+  EMA* ema = nullptr;
 };
 
 /// What must be the same when a run goes on: {{"dataset", its hash}}.
@@ -52,7 +54,8 @@ struct Progress {
 };
 
 /// Waits for the device, then writes the file. Throws IoError (io_open, io_write) naming the path and the system's
-/// reason; what was there before is untouched then. ValueError for two counters, notes or identities of one name.
+/// reason; what was there before is untouched then. ValueError for two counters, notes or identities of one name,
+/// StateError (state_mismatch) while averages of an EMA are applied: the model's own values are elsewhere then.
 WEFT_API void save_checkpoint(const std::string& path, const Training& training, const Progress& progress = {},
                               CallSite at = CallSite::here());
 

@@ -29,12 +29,15 @@ inline constexpr const char* schedule_position = "weft.schedule.position";
 inline constexpr const char* schedule_option = "weft.schedule.option.";
 inline constexpr const char* generator_seed = "weft.generator.seed";
 inline constexpr const char* generator_draw = "weft.generator.draw";
+inline constexpr const char* ema_decay = "weft.ema.decay";
+inline constexpr const char* ema_updates = "weft.ema.updates";
 inline constexpr const char* counter = "weft.counter.";
 inline constexpr const char* identity = "weft.identity.";
 inline constexpr const char* note = "weft.note.";
 // Prefixes of tensor names.
 inline constexpr const char* model = "model.";
 inline constexpr const char* optimizer_tensor = "optimizer.";
+inline constexpr const char* ema_tensor = "ema.";
 }  // namespace field
 
 /// CRC-32C (8 hexadecimal digits) over the fields but the checksums, sorted by name, and over names, dtypes and shapes

@@ -25,6 +25,7 @@ struct CheckpointContents {
   std::optional<OptimizerState> optimizer;
   std::optional<ScheduleState> schedule;
   std::optional<Generator> generator;
+  std::optional<EMAState> ema;
   Progress progress;
 };
 

@@ -138,11 +138,20 @@ CheckpointContents read_checkpoint(const std::string& path, Device device, CallS
   const auto has = [&](const char* part) { return parts.find(message(part, ' ')) != std::string::npos; };
   contents.has_model = has("model");
   if (has("optimizer")) contents.optimizer = read_optimizer(reader);
+  if (has("ema")) {
+    contents.ema =
+        EMAState{reader.number<double>(field::ema_decay), reader.number<std::int64_t>(field::ema_updates), {}};
+  }
+  const auto rest_of = [](const std::string& name, const char* prefix) {
+    return name.substr(std::string_view(prefix).size());
+  };
   for (const auto& [name, tensor] : file.tensors) {
     if (starts_with(name, field::model)) {
-      contents.model.push_back({name.substr(std::string_view(field::model).size()), tensor});
+      contents.model.push_back({rest_of(name, field::model), tensor});
     } else if (starts_with(name, field::optimizer_tensor) && contents.optimizer) {
-      contents.optimizer->tensors.push_back({name.substr(std::string_view(field::optimizer_tensor).size()), tensor});
+      contents.optimizer->tensors.push_back({rest_of(name, field::optimizer_tensor), tensor});
+    } else if (starts_with(name, field::ema_tensor) && contents.ema) {
+      contents.ema->tensors.push_back({rest_of(name, field::ema_tensor), tensor});
     } else {
       reader.fail(message("the tensor \"", name, "\" belongs to no part of a checkpoint"));
     }
@@ -205,6 +214,10 @@ void restore(const CheckpointContents& contents, const Training& training, const
     }
   }
   const bool has_generator = require(training.generator != nullptr, contents.generator.has_value(), "generator");
+  const bool has_ema = require(training.ema != nullptr, contents.ema.has_value(), "ema");
+  if (has_ema) {
+    for (const std::string& problem : training.ema->mismatches(*contents.ema)) problems.push_back("ema " + problem);
+  }
   if (!problems.empty()) {
     throw state_mismatch("load_checkpoint", message(contents.path, " belongs to another training: it differs"),
                          problems, at);
@@ -212,6 +225,7 @@ void restore(const CheckpointContents& contents, const Training& training, const
   PendingTensors(own, contents.model, "load_checkpoint", at).commit();
   if (has_schedule) training.schedule->set_position(contents.schedule->position, at);
   if (optimizer) optimizer->commit();  // after the schedule: the saved learning rate has the last word
+  if (has_ema) training.ema->load_state_dict(*contents.ema, at);
   if (has_generator) *training.generator = *contents.generator;
 }
 

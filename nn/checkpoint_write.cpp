@@ -42,13 +42,18 @@ void save_checkpoint(const std::string& path, const Training& training, const Pr
     throw ValueError(ErrorCode::value_out_of_range, "save_checkpoint", message("step = ", progress.step, " is below 0"),
                      at);
   }
+  if (training.ema != nullptr && training.ema->applied()) {
+    throw StateError(ErrorCode::state_mismatch, "save_checkpoint",
+                     "the averages are applied to the model: call EMA::restore() first", at);
+  }
   StateDict tensors;
   Fields fields;
   const bool groups = training.optimizer != nullptr && training.optimizer->num_groups() > 1;
   put(fields, field::format, groups ? field::format_version_groups : field::format_version);
   put(fields, field::parts,
       message(training.model != nullptr ? "model " : "", training.optimizer != nullptr ? "optimizer " : "",
-              training.schedule != nullptr ? "schedule " : "", training.generator != nullptr ? "generator " : ""));
+              training.schedule != nullptr ? "schedule " : "", training.generator != nullptr ? "generator " : "",
+              training.ema != nullptr ? "ema " : ""));
   if (training.model != nullptr) {
     for (const auto& [name, tensor] : training.model->state_dict()) tensors.push_back({field::model + name, tensor});
   }
@@ -75,6 +80,12 @@ void save_checkpoint(const std::string& path, const Training& training, const Pr
   if (training.generator != nullptr) {
     put(fields, field::generator_seed, message(training.generator->seed()));
     put(fields, field::generator_draw, message(training.generator->draw()));
+  }
+  if (training.ema != nullptr) {
+    const EMAState state = training.ema->state_dict();
+    for (const auto& [name, tensor] : state.tensors) tensors.push_back({field::ema_tensor + name, tensor});
+    put(fields, field::ema_decay, message(state.decay));
+    put(fields, field::ema_updates, message(state.updates));
   }
   put(fields, field::step, message(progress.step));
   put_entries(fields, field::counter, progress.counters, at);

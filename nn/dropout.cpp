@@ -16,4 +16,6 @@ Tensor Dropout::forward(const Tensor& x) { return dropout(x, p_, is_training(), 
 
 std::string Dropout::describe() const { return message("Dropout(", p_, ")"); }
 
+std::shared_ptr<Module> Dropout::fresh() const { return std::make_shared<Dropout>(p_, *generator_); }
+
 }  // namespace weft::nn

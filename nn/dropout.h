@@ -1,6 +1,7 @@
 #pragma once
 // Dropout (Srivastava et al., 2014), in the scaled form every framework uses.
 
+#include <memory>
 #include <string>
 
 #include <weft/core/call_site.h>
@@ -20,6 +21,9 @@ class WEFT_API Dropout : public Module {
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
   double p() const noexcept { return p_; }
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 
  private:
   double p_;

@@ -9,4 +9,6 @@ Tensor Flatten::forward(const Tensor& x) { return flatten(x, first_, last_, call
 
 std::string Flatten::describe() const { return message("Flatten(", first_, ", ", last_, ")"); }
 
+std::shared_ptr<Module> Flatten::fresh() const { return std::make_shared<Flatten>(first_, last_); }
+
 }  // namespace weft::nn

@@ -1,6 +1,7 @@
 #pragma once
 // From pictures to rows.
 
+#include <memory>
 #include <string>
 
 #include <weft/core/export.h>
@@ -15,6 +16,9 @@ class WEFT_API Flatten : public Module {
 
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 
  private:
   int first_;

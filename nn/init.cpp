@@ -45,6 +45,9 @@ void constant_(const Tensor& tensor, double value, CallSite at) {
   ops::fill(tensor, value, "constant_", at);
 }
 
+void zeros_(const Tensor& tensor, CallSite at) { constant_(tensor, 0, at); }
+void ones_(const Tensor& tensor, CallSite at) { constant_(tensor, 1, at); }
+
 void uniform_(const Tensor& tensor, double low, double high, Generator& generator, CallSite at) {
   check_target(tensor, "uniform_", at);
   if (!std::isfinite(low) || !std::isfinite(high) || low > high) {
@@ -70,11 +73,13 @@ void normal_(const Tensor& tensor, double mean, double std, Generator& generator
 
 namespace {
 
-double kaiming_std(const Tensor& tensor, double a, const char* op, CallSite at) {
+double kaiming_std(const Tensor& tensor, double a, FanMode mode, Nonlinearity nonlinearity, const char* op,
+                   CallSite at) {
   check_target(tensor, op, at);
   if (!std::isfinite(a)) throw ValueError(ErrorCode::value_out_of_range, op, message("a = ", a), at);
-  const Fans fan = fans(tensor, at);
-  return std::sqrt(2 / (1 + a * a)) / std::sqrt(static_cast<double>(fan.in > 0 ? fan.in : 1));
+  const Fans both = fans(tensor, at);
+  const std::int64_t fan = mode == FanMode::fan_in ? both.in : both.out;
+  return calculate_gain(nonlinearity, a) / std::sqrt(static_cast<double>(fan > 0 ? fan : 1));
 }
 
 double xavier_std(const Tensor& tensor, double gain, const char* op, CallSite at) {
@@ -89,13 +94,40 @@ double xavier_std(const Tensor& tensor, double gain, const char* op, CallSite at
 
 }  // namespace
 
+double calculate_gain(Nonlinearity nonlinearity, double a) noexcept {
+  switch (nonlinearity) {
+    case Nonlinearity::linear:
+    case Nonlinearity::sigmoid:
+      return 1;
+    case Nonlinearity::tanh:
+      return 5.0 / 3;
+    case Nonlinearity::relu:
+      return std::sqrt(2.0);
+    case Nonlinearity::leaky_relu:
+      return std::sqrt(2 / (1 + a * a));
+    case Nonlinearity::selu:
+      return 0.75;
+  }
+  return 1;
+}
+
 void kaiming_uniform_(const Tensor& tensor, double a, Generator& generator, CallSite at) {
-  const double bound = std::sqrt(3.0) * kaiming_std(tensor, a, "kaiming_uniform_", at);
+  kaiming_uniform_(tensor, a, FanMode::fan_in, Nonlinearity::leaky_relu, generator, at);
+}
+
+void kaiming_uniform_(const Tensor& tensor, double a, FanMode mode, Nonlinearity nonlinearity, Generator& generator,
+                      CallSite at) {
+  const double bound = std::sqrt(3.0) * kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_", at);
   uniform_(tensor, -bound, bound, generator, at);
 }
 
 void kaiming_normal_(const Tensor& tensor, double a, Generator& generator, CallSite at) {
-  normal_(tensor, 0, kaiming_std(tensor, a, "kaiming_normal_", at), generator, at);
+  kaiming_normal_(tensor, a, FanMode::fan_in, Nonlinearity::leaky_relu, generator, at);
+}
+
+void kaiming_normal_(const Tensor& tensor, double a, FanMode mode, Nonlinearity nonlinearity, Generator& generator,
+                     CallSite at) {
+  normal_(tensor, 0, kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_", at), generator, at);
 }
 
 void xavier_uniform_(const Tensor& tensor, double gain, Generator& generator, CallSite at) {

@@ -37,4 +37,8 @@ std::string Linear::describe() const {
   return message("Linear(", in_, ", ", out_, bias.defined() ? ")" : ", bias=false)");
 }
 
+std::shared_ptr<Module> Linear::fresh() const {
+  return std::make_shared<Linear>(in_, out_, bias.defined(), TensorOptions(weight.device(), weight.dtype()));
+}
+
 }  // namespace weft::nn

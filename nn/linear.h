@@ -2,6 +2,7 @@
 // Fully connected layers.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <weft/core/call_site.h>
@@ -28,6 +29,9 @@ class WEFT_API Linear : public Module {
 
   Tensor weight;
   Tensor bias;  ///< undefined without bias
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 
  private:
   std::int64_t in_;

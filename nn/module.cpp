@@ -50,18 +50,36 @@ Tensor Module::register_buffer(std::string_view name, const Tensor& buffer, Call
   return buffer;
 }
 
-void Module::add_child(std::string_view name, std::shared_ptr<Module> module, CallSite at) {
-  check_name(name, "register_module", at);
+void Module::check_child(std::string_view name, const Module* module, const char* what, CallSite at) const {
   if (module == nullptr) {
-    throw StateError(ErrorCode::tensor_undefined, "register_module", message("\"", name, "\" is a null pointer"), at);
+    throw StateError(ErrorCode::tensor_undefined, what, message("\"", name, "\" is a null pointer"), at);
   }
   for (const auto& [path, below] : module->named_modules()) {
     if (below == this) {
-      throw ValueError(ErrorCode::value_invalid, "register_module",
+      throw ValueError(ErrorCode::value_invalid, what,
                        message("\"", name, "\" would make ", describe(), " contain itself"), at);
     }
   }
+}
+
+void Module::add_child(std::string_view name, std::shared_ptr<Module> module, CallSite at) {
+  check_name(name, "register_module", at);
+  check_child(name, module.get(), "register_module", at);
   children_.emplace_back(name, std::move(module));
+}
+
+void Module::replace_child(std::string_view name, std::shared_ptr<Module> module, CallSite at) {
+  check_child(name, module.get(), "replace_module", at);
+  std::string known;
+  for (auto& [own, child] : children_) {
+    if (own == name) {
+      child = std::move(module);
+      return;
+    }
+    known += (known.empty() ? "" : ", ") + own;
+  }
+  throw ValueError(ErrorCode::value_invalid, "replace_module",
+                   message(describe(), " has no module \"", name, "\", only: ", known.empty() ? "none" : known), at);
 }
 
 // ---- what is registered

@@ -114,7 +114,7 @@ Tensor Module::operator()(const Tensor& x, CallSite at) {
   Running here(*this, at);
   Frame& frame = here.frame();
   try {
-    Tensor y = forward(x);
+    Tensor y = hooks_ == nullptr ? forward(x) : call_with_hooks(x, at);
     if (frame.caller != nullptr) frame.caller->told = false;
     return y;
   } catch (const Error& error) {
@@ -125,6 +125,11 @@ Tensor Module::operator()(const Tensor& x, CallSite at) {
 }
 
 std::string running_path() { return running != nullptr ? path_of(*running) : std::string(); }
+
+std::shared_ptr<Module> Module::clone(CallSite at) const {
+  const Running here(*this, at);  // so that fresh() and what it calls know the line
+  return copy(at);
+}
 
 CallSite Module::call_site() noexcept { return running != nullptr ? running->at : CallSite{}; }
 

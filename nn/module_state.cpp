@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 #include <weft/autograd/grad_mode.h>
 #include <weft/autograd/node.h>
 #include <weft/backends/backend.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/nn/adopt.h>
 #include <weft/nn/mismatch.h>
 #include <weft/nn/module.h>
 #include <weft/nn/pending.h>
@@ -13,11 +16,9 @@
 #include <weft/tensor/tensor_impl.h>
 
 namespace weft::nn {
-namespace {
 
-/// Gives `target` the storage and view of `source`: afterwards every handle to the parameter sees the new memory. Its
-/// leaf stays, with its hooks; a graph recorded before the change no longer fits it, and its backward says so: by the
-/// version, which goes on from the old one, or by dtype and device.
+// The leaf stays, with its hooks; a graph recorded before the change no longer fits it, and its backward says so: by
+// the version, which goes on from the old one, or by dtype and device.
 void adopt_storage(const Tensor& target, const Tensor& source) noexcept {
   TensorImpl& to = *target.impl();
   TensorImpl& from = *source.impl();
@@ -35,8 +36,6 @@ void adopt_storage(const Tensor& target, const Tensor& source) noexcept {
   node.device = to.storage->device;
   static_cast<autograd::Leaf&>(node).grad = Tensor();
 }
-
-}  // namespace
 
 void Module::move_to(const Device* device, const DType* dtype, CallSite at) {
   if (dtype != nullptr && !is_floating(*dtype)) {
@@ -86,11 +85,40 @@ StateDict Module::state_dict() const {
   return state;
 }
 
-void Module::load_state_dict(const StateDict& state, bool strict, CallSite at) {
+KeyMap::KeyMap(std::initializer_list<std::pair<std::string, std::string>> prefixes)
+    : rename_([all = std::vector(prefixes)](const std::string& name) {
+        for (const auto& [prefix, other] : all) {
+          if (name.compare(0, prefix.size(), prefix) == 0) return other + name.substr(prefix.size());
+        }
+        return name;
+      }) {}
+
+LoadedKeys Module::load_state_dict(const StateDict& state, bool strict, CallSite at) {
   const StateDict own = state_dict();
   const std::vector<std::string> problems = mismatches(own, state, strict);
   if (!problems.empty()) throw state_mismatch("load_state_dict", "the state does not fit the module", problems, at);
   PendingTensors(own, state, "load_state_dict", at).commit();
+  LoadedKeys keys;
+  if (strict) return keys;
+  std::unordered_set<std::string_view> given, known;
+  for (const auto& entry : state) given.insert(entry.name);
+  for (const auto& entry : own) {
+    known.insert(entry.name);
+    if (given.count(entry.name) == 0) keys.missing.push_back(entry.name);
+  }
+  for (const auto& entry : state) {
+    if (known.count(entry.name) == 0) keys.unexpected.push_back(entry.name);
+  }
+  return keys;
+}
+
+LoadedKeys Module::load_state_dict(const StateDict& state, bool strict, const KeyMap& keys, CallSite at) {
+  StateDict renamed;
+  for (const auto& [name, tensor] : state) {
+    std::string other = keys(name);
+    if (!other.empty()) renamed.push_back({std::move(other), tensor});
+  }
+  return load_state_dict(renamed, strict, at);
 }
 
 }  // namespace weft::nn

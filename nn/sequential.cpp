@@ -2,6 +2,7 @@
 
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/nn/children.h>
 
 namespace weft::nn {
 
@@ -34,5 +35,12 @@ Tensor Sequential::forward(const Tensor& x) {
 }
 
 std::string Sequential::describe() const { return "Sequential"; }
+
+std::shared_ptr<Module> Sequential::fresh() const {
+  auto made = std::make_shared<Sequential>();
+  refill(
+      *made, *this, [](const Module& module) { return fresh_of(module); }, call_site());
+  return made;
+}
 
 }  // namespace weft::nn

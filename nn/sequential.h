@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,9 @@ class WEFT_API Sequential : public Module {
 
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 };
 
 }  // namespace weft::nn
