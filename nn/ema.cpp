@@ -9,6 +9,7 @@
 #include <weft/nn/mismatch.h>
 #include <weft/nn/pending.h>
 #include <weft/tensor/ops.h>
+#include <weft/tensor/step_script.h>
 
 namespace weft::nn {
 namespace {
@@ -75,7 +76,11 @@ void EMA::update(CallSite at) {
     ops::binary_into(BinaryOp::mul, apart, Operand(1 - decay_, at), op, at);
     ops::binary_into(BinaryOp::add, entry.average, {apart, at}, op, at);
   }
-  ++updates_;
+  if (StepScript* script = StepScript::recording()) {  // counted by every replay
+    script->act([this] { ++updates_; }, [this] { --updates_; });
+  } else {
+    ++updates_;
+  }
 }
 
 void EMA::apply(CallSite at) {

@@ -10,6 +10,7 @@
 #include <weft/core/message.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/ops.h>
+#include <weft/tensor/step_script.h>
 
 namespace weft::nn {
 namespace {
@@ -133,7 +134,11 @@ void RunningMean::add(const Tensor& value, double weight, CallSite at) {
   } else {
     ops::binary_into(BinaryOp::add, device_sum_, {to(weighted, device_sum_.device(), at), at}, "RunningMean", at);
   }
-  weight_ += weight;
+  if (StepScript* script = StepScript::recording()) {  // counted by every replay
+    script->act([this, weight] { weight_ += weight; }, [this, weight] { weight_ -= weight; });
+  } else {
+    weight_ += weight;
+  }
 }
 
 double RunningMean::mean(CallSite at) const {

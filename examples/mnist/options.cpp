@@ -37,13 +37,17 @@ int parse_options(int argc, char** argv, Options& options) {
   app.add_option("--batch-size", options.batch_size, "examples per step")
       ->check(CLI::PositiveNumber)
       ->group("Network and training");
-  app.add_option("--optimizer", options.optimizer, "sgd")->check(CLI::IsMember({"sgd"}))->group("Network and training");
-  app.add_option("--lr", options.lr, "highest learning rate: half an epoch of warm-up, then a cosine down to 0")
-      ->check(CLI::NonNegativeNumber)
+  app.add_option("--optimizer", options.optimizer, "sgd, adam, adamw or rmsprop")
+      ->check(CLI::IsMember({"sgd", "adam", "adamw", "rmsprop"}))
       ->group("Network and training");
-  app.add_option("--momentum", options.momentum, "of SGD, below 1")
-      ->check(CLI::Range(0.0, 0.999999))
-      ->group("Network and training");
+  CLI::Option* lr =
+      app.add_option("--lr", options.lr, "highest learning rate: half an epoch of warm-up, then a cosine down to 0")
+          ->check(CLI::NonNegativeNumber)
+          ->default_str("0.1 for sgd, 0.001 for the others")
+          ->group("Network and training");
+  CLI::Option* momentum = app.add_option("--momentum", options.momentum, "of sgd, below 1")
+                              ->check(CLI::Range(0.0, 0.999999))
+                              ->group("Network and training");
   app.add_option("--seed", options.seed, "of weights, dropout and the order of the examples")
       ->group("Network and training");
 
@@ -69,6 +73,11 @@ int parse_options(int argc, char** argv, Options& options) {
 
   try {
     app.parse(argc, argv);
+    if (options.optimizer != "sgd") {
+      if (lr->count() == 0) options.lr = 0.001;  // PyTorch's default for Adam and AdamW
+      if (momentum->count() > 0) throw CLI::ValidationError("--momentum", "is an option of sgd alone");
+      options.momentum = 0;
+    }
     if (options.resume && options.checkpoint.empty()) {
       throw CLI::ValidationError("--resume", "needs --checkpoint DIR");
     }

@@ -27,6 +27,15 @@ nn::WarmupCosineOptions schedule_for(const Options& options, std::int64_t steps_
   return {.base_lr = options.lr, .warmup_steps = steps_per_epoch / 2, .total_steps = steps_per_epoch * options.epochs};
 }
 
+std::unique_ptr<nn::Optimizer> make_optimizer(const Options& options, const std::vector<weft::Tensor>& parameters) {
+  if (options.optimizer == "adam") return std::make_unique<nn::Adam>(parameters, nn::AdamOptions{.lr = options.lr});
+  if (options.optimizer == "adamw") return std::make_unique<nn::AdamW>(parameters, nn::AdamWOptions{.lr = options.lr});
+  if (options.optimizer == "rmsprop") {
+    return std::make_unique<nn::RMSprop>(parameters, nn::RMSpropOptions{.lr = options.lr});
+  }
+  return std::make_unique<nn::SGD>(parameters, nn::SGDOptions{.lr = options.lr, .momentum = options.momentum});
+}
+
 weft::LoaderOptions loading(const Options& options, weft::Device device) {
   return {.batch_size = options.batch_size,
           .shuffle = true,
@@ -61,8 +70,8 @@ Trainer::Trainer(const Options& options, weft::Device device, const weft::ImageD
               make_mlp(train.layout().input.numel(), options.hidden, train.num_classes(), options.dropout))),
       loader_(train, loading(options, device)),
       test_loader_(test, {.batch_size = 1000, .workers = 0, .device = device}),
-      optimizer_(model_->to(device).parameters(), {.lr = options.lr, .momentum = options.momentum}),
-      schedule_(optimizer_, schedule_for(options, loader_.batches_per_epoch())),
+      optimizer_(make_optimizer(options, model_->to(device).parameters())),
+      schedule_(*optimizer_, schedule_for(options, loader_.batches_per_epoch())),
       identity_{{"data", train.name() + ", " + std::to_string(train.size()) + " examples"},
                 {"dropout", std::to_string(options.dropout)}},
       progress_(options.epochs, loader_.batches_per_epoch()) {
@@ -111,8 +120,8 @@ bool Trainer::run_epoch(weft::DataLoader::Epoch batches, const std::function<boo
 }
 
 void Trainer::train_on(const weft::Batch& batch) {
-  const double lr = optimizer_.lr();
-  optimizer_.zero_grad();
+  const double lr = optimizer_->lr();
+  optimizer_->zero_grad();
   const weft::Tensor logits = (*model_)(batch.inputs);
   const weft::Tensor loss = weft::cross_entropy(logits, batch.targets);
   loss.backward();
@@ -124,7 +133,7 @@ void Trainer::train_on(const weft::Batch& batch) {
                                ", first example " + std::to_string(batch.indices[0]) + ", learning rate " +
                                std::to_string(lr) + "); a smaller --lr may help");
   }
-  optimizer_.step();
+  optimizer_->step();
   schedule_.step();
   const weft::NoGrad off;
   const auto examples = static_cast<double>(batch.size());
@@ -182,12 +191,12 @@ void Trainer::save(const weft::LoaderState& position) {
     progress.notes.emplace_back(prefix + "seconds", exact(figures_[i].seconds));
     progress.notes.emplace_back(prefix + "samples_per_second", exact(figures_[i].samples_per_second));
   }
-  folder_->save({.model = model_.get(), .optimizer = &optimizer_, .schedule = &schedule_}, progress);
+  folder_->save({.model = model_.get(), .optimizer = optimizer_.get(), .schedule = &schedule_}, progress);
 }
 
 bool Trainer::resume() {
   const auto loaded =
-      folder_->load_latest({.model = model_.get(), .optimizer = &optimizer_, .schedule = &schedule_}, identity_);
+      folder_->load_latest({.model = model_.get(), .optimizer = optimizer_.get(), .schedule = &schedule_}, identity_);
   if (!loaded) return false;
   for (const std::string& damaged : loaded->skipped) progress_.note("damaged, not used: " + damaged);
   const nn::Progress& progress = loaded->progress;

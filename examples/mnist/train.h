@@ -45,7 +45,7 @@ class Trainer {
   std::shared_ptr<weft::nn::Sequential> model_;
   weft::DataLoader loader_;
   weft::DataLoader test_loader_;
-  weft::nn::SGD optimizer_;
+  std::unique_ptr<weft::nn::Optimizer> optimizer_;
   weft::nn::WarmupCosine schedule_;
   std::unique_ptr<weft::nn::CheckpointFolder> folder_;
   weft::nn::Identity identity_;

@@ -130,6 +130,19 @@ class TrainMnist(unittest.TestCase):
             digests.add(digest(folder))
         self.assertEqual(len(digests), 1)
 
+    def test_every_optimizer_trains_and_none_resumes_another(self):
+        for optimizer in ("sgd", "adam", "adamw", "rmsprop"):
+            with self.subTest(optimizer=optimizer):
+                run(*SMALL, "--optimizer", optimizer, "--json", self.path("a.json"), "--checkpoint", self.path(optimizer))
+                figures = read_json(self.path("a.json"))
+                self.assertEqual((figures["optimizer"], figures["lr"]), (optimizer, 0.1 if optimizer == "sgd" else 0.001))
+                losses = [e["train_loss"] for e in figures["epochs"]]
+                print(f"{optimizer}: losses {[round(l, 3) for l in losses]}, {100 * figures['test_accuracy']:.1f} %")
+                self.assertLess(losses[-1], 0.8 * losses[0])
+        done = run(*SMALL, "--optimizer", "adam", "--checkpoint", self.path("adamw"), "--resume", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Adam expected, AdamW given", done.stderr)
+
     def test_serial_trains_too(self):
         out = run(*SMALL, "--backend", "serial", "--epochs", 1).stdout
         self.assertIn("on serial", out)
@@ -200,6 +213,7 @@ class TrainMnist(unittest.TestCase):
             (["--dropout", 1.5], 2, ["--dropout"]),
             (["--lr", "fast"], 2, ["--lr"]),
             (["--optimizer", "adamm"], 2, ["--optimizer"]),
+            (["--optimizer", "adam", "--momentum", 0.9], 2, ["--momentum", "sgd"]),
             (["--resume"], 2, ["--resume", "--checkpoint"]),
             (["--data", "synthetic", "--backend", "gpu"], 1, ["gpu", "cpu"]),
             (["--data", "synthetic", "--backend", "cuda"], 1, ["cuda"]),

@@ -33,9 +33,7 @@ TEST(Parity, SerialAndCpuAgree) {
 struct Wrong : nn::Module {
   nn::Ptr<nn::Linear> first = register_module("first", nn::Linear(6, 8));
   nn::Ptr<nn::Linear> second = register_module("second", nn::Linear(8, 4));
-  Tensor forward(const Tensor& x) override {
-    return second(first(x).tanh() * (x.device() == cpu() ? 1.001 : 1.0));
-  }
+  Tensor forward(const Tensor& x) override { return second(first(x).tanh() * (x.device() == cpu() ? 1.001 : 1.0)); }
 };
 
 TEST(Parity, TheFirstDifferenceIsNamed) {

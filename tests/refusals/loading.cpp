@@ -139,7 +139,6 @@ std::vector<NotDue> not_due() {
       {"A9 A11", "custom functions and anomaly mode are not built yet"},
       {"A10", "nothing to refuse: deep graphs work (tested in autograd)"},
       {"A12 A13", "tested in autograd: a freed parameter keeps its storage, two threads on one graph are refused"},
-      {"N11", "clipping is not built yet"},
       {"N15", "a module shares ownership of its parameters: they cannot be freed under it"},
       {"D4-D9", "about the CUDA backend"},
       {"I16", "not refused: float and integer IDX files are read as big-endian (tested in data)"},

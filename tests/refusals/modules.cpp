@@ -1,6 +1,7 @@
 #include <limits>
 
 #include <weft/autograd/functions.h>
+#include <weft/nn/clip.h>
 #include <weft/nn/dropout.h>
 #include <weft/nn/linear.h>
 #include <weft/nn/optim.h>
@@ -176,6 +177,40 @@ std::vector<Refusal> module_refusals() {
        },
        E::state_mismatch,
        {"Adam", "SGD"}},
+      {"N9",
+       "a key map that makes two names one",
+       [](Bench& b) {
+         nn::Sequential model{nn::Linear(3, 4)};
+         for (const Tensor& p : model.parameters()) b.keep(p);
+         const nn::StateDict state = {{"a.weight", rand({4, 3})}, {"b.weight", rand({4, 3})}, {"a.bias", rand({4})}};
+         model.load_state_dict(state, true, {{"a.", "0."}, {"b.", "0."}});
+       },
+       E::state_mismatch,
+       {"0.weight", "twice"}},
+      {"N11",
+       "a bound of 0 for the norm of gradients",
+       [](Bench& b) { nn::clip_grad_norm_({leaf(b, {2})}, 0); },
+       E::value_out_of_range,
+       {"[clip_grad_norm_]", "max_norm", "0"}},
+      {"N11",
+       "a bound of NaN for the norm of gradients",
+       [](Bench& b) { nn::clip_grad_norm_({leaf(b, {2})}, nan); },
+       E::value_out_of_range,
+       {"[clip_grad_norm_]", "max_norm", "nan"}},
+      {"N11",
+       "gradients whose norm is infinite",
+       [](Bench& b) {
+         Tensor p = leaf(b, {2});
+         p.set_grad(b.keep(full({2}, infinity)));
+         nn::clip_grad_norm_({p}, 1, 2, true);
+       },
+       E::value_out_of_range,
+       {"[clip_grad_norm_]", "norm", "inf"}},
+      {"N11",
+       "a negative bound for the values of gradients",
+       [](Bench& b) { nn::clip_grad_value_({leaf(b, {2})}, -1); },
+       E::value_out_of_range,
+       {"[clip_grad_value_]", "clip_value", "-1"}},
       {"N12",
        "a schedule of no steps",
        [](Bench& b) {
