@@ -22,13 +22,6 @@ std::mutex& commit_mutex() {
   return m;
 }
 
-// "[mul] (train.cpp:41)"
-std::string call_text(const char* name, CallSite at) {
-  std::string_view file = at.file;
-  file = file.substr(file.rfind('/') + 1);
-  return message('[', name, "] (", file, ':', at.line, ')');
-}
-
 // Nobody else can see this tensor or its memory; row-major and with no memory beside its elements: fit to be written to
 // and to be given away.
 bool is_own(const Tensor& x) noexcept {
@@ -42,23 +35,25 @@ bool is_own(const Tensor& x) noexcept {
 
 // ---- what a formula sees
 
-void Back::check(const Saved& saved) const {
-  const std::uint64_t now = saved.tensor_.impl()->storage->version.load(std::memory_order_relaxed);
-  if (now == saved.version_) return;
-  throw AutogradError(
-      ErrorCode::version_conflict, "backward",
-      message("a value saved by ", call_text(node_.name, node_.at),
-              " was overwritten before the backward that needs it: ",
-              saved.is_output_ ? "its result " : "its argument ", saved.tensor_.shape(), " had version ",
-              saved.version_, " and now has version ", now, "; write out of place, or to a clone()"),
-      backward_);
+const Tensor& Back::value(const Saved& saved) const {
+  if (saved.packed_ == nullptr) {
+    saved.check_version(saved.tensor_.impl()->storage->version.load(std::memory_order_relaxed), saved.tensor_.shape(),
+                        node_.name, node_.at, backward_);
+    return saved.tensor_;
+  }
+  for (const Unpacked* known = unpacked_.get(); known != nullptr; known = known->next.get()) {
+    if (known->saved == &saved) return known->value;
+  }
+  Tensor value = saved.value(node_.name, node_.at, backward_);
+  unpacked_.reset(new Unpacked{&saved, std::move(value), std::move(unpacked_)});
+  return unpacked_->value;
 }
 
 Tensor Back::operator()(const Saved& saved) const {
-  check(saved);
-  if (!saved.is_output_ || !grad_enabled()) return saved.tensor_;
+  const Tensor& value = this->value(saved);
+  if (!saved.is_output_ || !grad_enabled()) return value;
   // The result again, with its history: this very node.
-  Tensor output = without_history(saved.tensor_);
+  Tensor output = without_history(value);
   keep(&node_);
   output.impl()->meta = std::make_unique<GradMeta>(NodePtr(&node_));
   return output;
@@ -66,8 +61,7 @@ Tensor Back::operator()(const Saved& saved) const {
 
 Operand Back::operator()(const SavedOperand& saved) const {
   if (saved.is_number_) return operand(saved.number_, at);
-  check(saved.tensor_);
-  return {saved.tensor_.tensor_, at};
+  return {value(saved.tensor_), at};
 }
 
 // ---- the walk
@@ -78,6 +72,7 @@ Run::Run(const char* name, bool retain_graph, bool create_graph, CallSite at)
       retain_(retain_graph || create_graph),
       create_(create_graph),
       mode_before_(grad_enabled()),
+      anomaly_(anomaly()),
       outer_(innermost) {
   set_grad_enabled(create_graph);
   innermost = this;
@@ -87,7 +82,7 @@ Run::~Run() {
   innermost = outer_;
   set_grad_enabled(mode_before_);
   for (const Step& step : order_) {
-    step.node->gradient = Tensor();
+    step.node->abandon();
     step.node->owner.store(nullptr, std::memory_order_release);
   }
   for (const Step& step : order_) drop(step.node);
@@ -127,6 +122,7 @@ void Run::seed(const Tensor& output, const Tensor& gradient) {
   }
   if (gradient.defined()) {
     check_gradient(*root, gradient, "the gradient given for the output");
+    if (anomaly_ != nullptr) check_anomaly(gradient, *root, "the gradient given for the result of ");
   } else if (output.numel() != 1) {
     throw AutogradError(
         ErrorCode::no_gradient, name_,
@@ -229,13 +225,16 @@ void Run::run() {
   if (restricted_) find_needed();
   for (const Step& next : order_) step(*next.node);
   for (LeafGradient& slot : leaves_) {
-    if (slot.gradient.defined()) slot.gradient = hooked(*slot.leaf, std::move(slot.gradient));
+    if (!slot.gradient.defined()) continue;
+    if (anomaly_ != nullptr) check_anomaly(slot.gradient, *slot.leaf, "the sum of the gradients that arrive at a ");
+    slot.gradient = hooked(*slot.leaf, std::move(slot.gradient));
   }
 }
 
 void Run::step(Node& node) {
   Tensor dy = std::exchange(node.gradient, Tensor());
   if (!dy.defined()) return;
+  if (anomaly_ != nullptr) check_anomaly(dy, node, "the sum of the gradients that arrive at the result of ");
   dy = hooked(node, std::move(dy));
   if (restricted_) {
     const auto input = inputs_.find(&node);
@@ -251,6 +250,11 @@ void Run::step(Node& node) {
     Back back(node, dy, wanted_, gradients_, at_);
     node.run(back);
   }
+  for (std::uint32_t i = 0; i < count && anomaly_ != nullptr; ++i) {
+    if (wanted_[i] == 0 || !gradients_[i].defined()) continue;
+    check_anomaly(gradients_[i], node,
+                  message("the gradient of argument ", i, " computed by the backward of ").c_str());
+  }
   dy = Tensor();  // so that a gradient passed on unchanged has one holder
   for (std::uint32_t i = 0; i < count; ++i) {
     if (wanted_[i] != 0 && gradients_[i].defined()) deliver(node, *node.edges[i], std::move(gradients_[i]));
@@ -261,13 +265,24 @@ void Run::step(Node& node) {
 Tensor Run::hooked(const Node& node, Tensor gradient) {
   if (node.hooks == nullptr) return gradient;
   for (std::size_t i = 0; i < node.hooks->size(); ++i) {
-    const Hook hook = (*node.hooks)[i];  // a copy: the hook may register another
+    const Hook hook = *(*node.hooks)[i];  // a copy: the hook may register another, or remove itself
+    if (!hook) continue;
     Tensor replacement = hook(gradient);
     if (!replacement.defined()) continue;
     check_gradient(node, replacement, "the gradient a hook returned");
+    if (anomaly_ != nullptr) check_anomaly(replacement, node, "what a hook returned as the gradient of the result of ");
     gradient = std::move(replacement);
   }
   return gradient;
+}
+
+void Run::check_anomaly(const Tensor& gradient, const Node& node, const char* what) const {
+  const std::string found = anomaly_in(gradient, *anomaly_);
+  if (found.empty()) return;
+  throw AutogradError(ErrorCode::non_finite, name_,
+                      message(what, node.is_leaf ? "leaf" : call_text(node.name, node.at), " has ", found, ", shape ",
+                              gradient.shape()),
+                      at_);
 }
 
 void Run::check_gradient(const Node& node, const Tensor& gradient, const char* what) const {

@@ -56,6 +56,7 @@ class Run {
   void step(Node& node);
   Tensor hooked(const Node& node, Tensor gradient);
   void deliver(const Node& from, Node& target, Tensor gradient);
+  void check_anomaly(const Tensor& gradient, const Node& node, const char* what) const;
   void check_gradient(const Node& node, const Tensor& gradient, const char* what) const;
   Tensor owned(Tensor gradient) const;
   Tensor added(const Tensor& a, const Tensor& b) const;
@@ -68,7 +69,8 @@ class Run {
   bool restricted_ = false;
   std::uint64_t oldest_ = 0;  // no call before the oldest input leads to one: the walk stops there
   bool mode_before_;
-  Run* outer_;  // the backward from whose hook this one was called
+  const AnomalyOptions* anomaly_;  // null: off
+  Run* outer_;                     // the backward from whose hook this one was called
   std::vector<Step> order_;
   std::vector<LeafGradient> leaves_;
   std::unordered_map<const Node*, std::size_t> leaf_index_;

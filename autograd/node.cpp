@@ -1,5 +1,9 @@
 #include <weft/autograd/node.h>
 
+#include <string_view>
+
+#include <weft/core/error.h>
+#include <weft/core/message.h>
 #include <weft/tensor/ops.h>
 
 namespace weft::autograd {
@@ -11,6 +15,12 @@ std::atomic<std::uint64_t> next_sequence{1};
 // is already at it.
 thread_local Node* dropped = nullptr;
 thread_local bool dropping = false;
+
+void check_result(const Tensor& output, const Node& node) {
+  const std::string found = anomaly_in(output, *anomaly());
+  if (found.empty()) return;
+  throw AutogradError(ErrorCode::non_finite, node.name, message("the result ", node.shape, " has ", found), node.at);
+}
 
 }  // namespace
 
@@ -67,7 +77,14 @@ void attach(const Tensor& output, NodePtr node) {
   node->shape = impl.view.shape;
   node->dtype = impl.view.dtype;
   node->device = impl.storage->device;
+  if (const AnomalyOptions* options = anomaly(); options != nullptr && options->forward) check_result(output, *node);
   impl.meta = std::make_unique<GradMeta>(std::move(node));
+}
+
+std::string call_text(const char* name, CallSite at) {
+  std::string_view file = at.file;
+  file = file.substr(file.rfind('/') + 1);
+  return message('[', name, "] (", file, ':', at.line, ')');
 }
 
 Tensor without_history(const Tensor& x) {

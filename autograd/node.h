@@ -10,9 +10,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include <weft/autograd/anomaly.h>
 #include <weft/core/call_site.h>
 #include <weft/tensor/tensor.h>
 #include <weft/tensor/tensor_impl.h>
@@ -21,7 +23,7 @@ namespace weft::autograd {
 
 class Back;
 
-using Hook = std::function<Tensor(const Tensor&)>;
+using Hook = std::function<Tensor(const Tensor&)>;  ///< an empty one was removed
 
 class Node {
  public:
@@ -46,10 +48,13 @@ class Node {
   /// The backward that is going through this node; the fields below and `needed` and `freed` are its alone.
   std::atomic<const void*> owner{nullptr};
   Tensor gradient;  ///< what has arrived so far
-  std::unique_ptr<std::vector<Hook>> hooks;
+  std::unique_ptr<std::vector<std::shared_ptr<Hook>>> hooks;
 
   /// Computes the wanted gradients of the arguments.
   virtual void run(Back& back) = 0;
+
+  /// Drops what arrived from a backward that ends here, whether it came through or not.
+  virtual void abandon() noexcept { gradient = Tensor(); }
 
   /// Forgets saved values and edges. The graph before this node may be destroyed by it.
   void release() noexcept;
@@ -148,8 +153,18 @@ inline Node* target_of(const Operand& x) noexcept { return x.is_number() ? nullp
 /// The tensor's leaf node, made where there is none. Not for results of recorded calls.
 Leaf& leaf_of(const Tensor& x);
 
-/// Makes `output` the result of `node`. Fills in what the node knows of its output.
+/// Makes `output` the result of `node`. Fills in what the node knows of its output. AutogradError (non_finite) where
+/// anomaly mode looks at forward calls and the output has a NaN.
 void attach(const Tensor& output, NodePtr node);
+
+/// "[mul] (train.cpp:41)", for messages.
+std::string call_text(const char* name, CallSite at);
+
+/// What anomaly mode on this thread looks for, null when it is off (anomaly.cpp).
+const AnomalyOptions* anomaly() noexcept;
+
+/// "NaN at (0, 3)" for the first element that anomaly mode objects to; empty when there is none (anomaly.cpp).
+std::string anomaly_in(const Tensor& x, const AnomalyOptions& options);
 
 /// The same values on the same storage, without history.
 Tensor without_history(const Tensor& x);

@@ -22,6 +22,7 @@
 // source. Inside a formula grad_enabled() says whether the way back is itself recorded; if not, a fused backward may be
 // used.
 
+#include <memory>
 #include <span>
 
 #include <weft/autograd/functions.h>
@@ -30,22 +31,27 @@
 
 namespace weft::autograd {
 
-/// A tensor saved for the way back.
+/// A tensor saved for the way back: itself or, inside a SavedTensorHooks scope, what the hook made of it (saved.cpp).
 class Saved {
  public:
   Saved() = default;
-  Saved(const Tensor& tensor, bool is_output)
-      : tensor_(is_output ? without_history(tensor) : tensor),
-        version_(tensor.defined() ? tensor.impl()->storage->version.load(std::memory_order_relaxed) : 0),
-        is_output_(is_output) {}
+  Saved(const Tensor& tensor, bool is_output);
 
-  bool kept() const noexcept { return tensor_.defined(); }
+  bool kept() const noexcept { return tensor_.defined() || packed_ != nullptr; }
+
+  /// The tensor; an argument with its history, a result without. `name` and `at` are those of the call that saved it.
+  /// AutogradError: version_conflict when it was overwritten, saved_mismatch when a hook gave something else back.
+  Tensor value(const char* name, CallSite at, CallSite backward) const;
 
  private:
   friend class Back;
+  struct Packed;
+  void check_version(std::uint64_t now, const Shape& shape, const char* name, CallSite at, CallSite backward) const;
+
   Tensor tensor_;
   std::uint64_t version_ = 0;
   bool is_output_ = false;
+  std::shared_ptr<const Packed> packed_;
 };
 
 /// An operand saved for the way back: a tensor or a number.
@@ -74,20 +80,28 @@ class Back {
   Tensor& operator[](std::size_t i) noexcept { return gradients_[i]; }
   const Shape& argument_shape(std::size_t i) const noexcept { return node_.edges[i]->shape; }  ///< only if wants(i)
 
-  /// A saved tensor; AutogradError (version_conflict) when it was overwritten.
+  /// A saved tensor; AutogradError as Saved::value(). What a hook unpacks is unpacked once for all of these calls.
   Tensor operator()(const Saved& saved) const;
   Operand operator()(const SavedOperand& saved) const;
 
   Back(Node& node, const Tensor& gradient, std::span<const char> wanted, std::span<Tensor> gradients, CallSite backward)
       : dy(gradient), at(node.at), node_(node), wanted_(wanted), gradients_(gradients), backward_(backward) {}
 
+  /// As operator(), for a result without history.
+  const Tensor& value(const Saved& saved) const;
+
  private:
-  void check(const Saved& saved) const;
+  struct Unpacked {
+    const Saved* saved;
+    Tensor value;
+    std::unique_ptr<Unpacked> next;
+  };
 
   Node& node_;
   std::span<const char> wanted_;
   std::span<Tensor> gradients_;
   CallSite backward_;
+  mutable std::unique_ptr<Unpacked> unpacked_;
 };
 
 /// A number as the operand it was.

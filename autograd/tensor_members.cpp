@@ -224,7 +224,7 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_gra
   run.commit();
 }
 
-void Tensor::register_hook(std::function<Tensor(const Tensor&)> hook, CallSite at) {
+HookHandle Tensor::register_hook(std::function<Tensor(const Tensor&)> hook, CallSite at) {
   ops::check_defined(*this, "register_hook", "this tensor", at);
   if (!hook) throw ValueError(ErrorCode::value_invalid, "register_hook", "the hook is empty", at);
   autograd::Node* node = autograd::target_of(*this);
@@ -232,8 +232,10 @@ void Tensor::register_hook(std::function<Tensor(const Tensor&)> hook, CallSite a
     throw AutogradError(ErrorCode::no_gradient, "register_hook",
                         message("this tensor ", shape(), " records no gradient; call requires_grad_() first"), at);
   }
-  if (node->hooks == nullptr) node->hooks = std::make_unique<std::vector<autograd::Hook>>();
-  node->hooks->push_back(std::move(hook));
+  const auto kept = std::make_shared<autograd::Hook>(std::move(hook));
+  if (node->hooks == nullptr) node->hooks = std::make_unique<std::vector<std::shared_ptr<autograd::Hook>>>();
+  node->hooks->push_back(kept);
+  return HookHandle(kept);
 }
 
 std::uint64_t Tensor::version() const {

@@ -56,6 +56,9 @@ const char* to_string(ErrorCode code) noexcept {
     WEFT_CODE(in_place_recorded);
     WEFT_CODE(gradient_mismatch);
     WEFT_CODE(reentrant_backward);
+    WEFT_CODE(non_finite);
+    WEFT_CODE(differentiated_once);
+    WEFT_CODE(saved_mismatch);
     WEFT_CODE(io_open);
     WEFT_CODE(io_read);
     WEFT_CODE(io_write);

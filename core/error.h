@@ -42,12 +42,15 @@ enum class ErrorCode : int {
   not_built = 602,         ///< planned, not in this version
   read_only = 603,         ///< a write where writing is not defined (an expanded view, a captured step)
   // AutogradError
-  no_gradient = 700,         ///< backward through something that records no gradient
-  graph_freed = 701,         ///< backward a second time without retain_graph
-  version_conflict = 702,    ///< a saved value was overwritten
-  in_place_recorded = 703,   ///< an in-place write where a gradient would be needed
-  gradient_mismatch = 704,   ///< a gradient of the wrong shape, dtype or device
-  reentrant_backward = 705,  ///< backward from inside backward on the same graph
+  no_gradient = 700,          ///< backward through something that records no gradient
+  graph_freed = 701,          ///< backward a second time without retain_graph
+  version_conflict = 702,     ///< a saved value was overwritten
+  in_place_recorded = 703,    ///< an in-place write where a gradient would be needed
+  gradient_mismatch = 704,    ///< a gradient of the wrong shape, dtype or device
+  reentrant_backward = 705,   ///< backward from inside backward on the same graph
+  non_finite = 706,           ///< anomaly mode met a NaN (or an infinity)
+  differentiated_once = 707,  ///< a second derivative of a function that has only a first
+  saved_mismatch = 708,       ///< a saved value came back from a hook or a recomputation as something else
   // IoError
   io_open = 800,
   io_read = 801,

@@ -37,10 +37,25 @@ namespace weft {
 
 struct TensorImpl;
 class Operand;
+class Tensor;
 
 /// What autograd/ hangs on a tensor; tensor/ only owns it.
 struct WEFT_API AutogradMeta {
   virtual ~AutogradMeta();
+};
+
+/// Takes a hook of a tensor away again (Tensor::register_hook). Copies speak of the same hook; a handle that outlives
+/// its tensor does nothing. Not while another thread goes through the tensor's graph.
+class HookHandle {
+ public:
+  HookHandle() noexcept {}
+  explicit HookHandle(std::weak_ptr<std::function<Tensor(const Tensor&)>> hook) noexcept : hook_(std::move(hook)) {}
+  void remove() noexcept {
+    if (const auto hook = hook_.lock()) *hook = nullptr;
+  }
+
+ private:
+  std::weak_ptr<std::function<Tensor(const Tensor&)>> hook_;
 };
 
 /// A list of axes, empty meaning all of them. Converts from one axis and from a braced list: sum(x, 1), sum(x, {0,
@@ -239,8 +254,9 @@ class WEFT_API Tensor {
   /// autograd/engine.
   void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false,
                 CallSite at = CallSite::here()) const;
-  /// Called with the gradient of this tensor when a backward computes it; a defined return value replaces it.
-  void register_hook(std::function<Tensor(const Tensor&)> hook, CallSite at = CallSite::here());
+  /// Called with the gradient of this tensor when a backward computes it; a defined return value replaces it. Hooks run
+  /// in the order they were registered, until remove() of the handle.
+  HookHandle register_hook(std::function<Tensor(const Tensor&)> hook, CallSite at = CallSite::here());
   std::uint64_t version() const;  ///< raised by every in-place write to the storage
 
   // ---- for weft's own rooms

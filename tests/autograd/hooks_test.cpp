@@ -165,4 +165,54 @@ TEST(Hooks, MayRegisterFurtherHooks) {
   EXPECT_EQ(calls, 21);
 }
 
+TEST(Hooks, AreTakenAwayByTheirHandle) {
+  Tensor x = leaf_of({1});
+  Tensor h = x * 2.0;
+  std::string order;
+  const auto mark = [&](char c) {
+    return [&order, c](const Tensor&) {
+      order += c;
+      return Tensor();
+    };
+  };
+  h.register_hook(mark('a'));
+  HookHandle b = h.register_hook(mark('b'));
+  h.register_hook(mark('c'));
+  h.sum().backward({}, true);
+  HookHandle copy = b;
+  b.remove();
+  b.remove();
+  copy.remove();
+  h.sum().backward({}, true);
+  EXPECT_EQ(order, "abcac");
+  HookHandle of_leaf = x.register_hook([](const Tensor& g) { return g * 100.0; });
+  of_leaf.remove();
+  h.sum().backward({}, true);
+  EXPECT_EQ(values(x.grad()), Values{6});
+  HookHandle outlives;
+  {
+    Tensor gone = x * 3.0;
+    outlives = gone.register_hook(mark('d'));
+  }
+  outlives.remove();
+  HookHandle().remove();
+}
+
+TEST(Hooks, MayRemoveThemselves) {
+  Tensor x = leaf_of({1});
+  Tensor h = x * 2.0;
+  int calls = 0;
+  HookHandle handle;
+  const std::vector<int> captured(1000, 7);
+  handle = h.register_hook([&handle, &calls, captured](const Tensor& g) {
+    handle.remove();
+    ++calls;
+    return g * static_cast<double>(captured[999]);  // still there
+  });
+  h.sum().backward({}, true);
+  h.sum().backward();
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(values(x.grad()), Values{14 + 2});
+}
+
 }  // namespace

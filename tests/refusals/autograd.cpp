@@ -1,8 +1,49 @@
+#include <weft/autograd/anomaly.h>
+#include <weft/autograd/checkpoint.h>
+#include <weft/autograd/function.h>
 #include <weft/autograd/functions.h>
+#include <weft/autograd/grad.h>
+#include <weft/autograd/saved_tensor_hooks.h>
 
 #include "refusals/refusals.h"
 
 namespace weft::test {
+namespace {
+
+/// A function of the user's own whose backward gives something wrong.
+enum class Fault { none, too_few, shape, dtype, not_a_tensor };
+template <Fault fault>
+struct Scaled : Function<Scaled<fault>> {
+  static constexpr const char* name = "scaled";
+  static constexpr bool once_differentiable = true;
+  static Tensor forward(FunctionContext& ctx, const Tensor& x, double factor) {
+    ctx.save_for_backward({x});
+    return x * factor;
+  }
+  static std::vector<Tensor> backward(FunctionContext&, const std::vector<Tensor>& dy) {
+    if constexpr (fault == Fault::too_few) return {dy[0]};
+    if constexpr (fault == Fault::shape) return {ones({3, 3}), {}};
+    if constexpr (fault == Fault::dtype) return {dy[0].to(DType::float64), {}};
+    if constexpr (fault == Fault::not_a_tensor) return {dy[0], dy[0]};
+    return {dy[0] * 2.0, {}};
+  }
+};
+
+struct Writes : Function<Writes> {
+  static constexpr const char* name = "writes";
+  static Tensor forward(FunctionContext&, const Tensor& x) {
+    Tensor target = x;
+    return target.mul_(1.0);
+  }
+  static std::vector<Tensor> backward(FunctionContext&, const std::vector<Tensor>& dy) { return dy; }
+};
+
+template <Fault fault>
+void go_back(Bench& b) {
+  Scaled<fault>::apply(b.keep(rand({2})).requires_grad_(), 2.0).sum().backward();
+}
+
+}  // namespace
 
 std::vector<Refusal> autograd_refusals() {
   using E = ErrorCode;
@@ -113,6 +154,89 @@ std::vector<Refusal> autograd_refusals() {
        },
        E::reentrant_backward,
        {"[backward]"}},
+      {"A9",
+       "a function of one's own gives too few gradients",
+       go_back<Fault::too_few>,
+       E::gradient_mismatch,
+       {"[scaled]", "1 gradients", "2 arguments", "autograd.cpp"}},
+      {"A9",
+       "a function of one's own gives a gradient of another shape",
+       go_back<Fault::shape>,
+       E::gradient_mismatch,
+       {"[scaled]", "argument 0", "(3, 3)", "(2,)"}},
+      {"A9",
+       "a function of one's own gives a gradient of another dtype",
+       go_back<Fault::dtype>,
+       E::gradient_mismatch,
+       {"[scaled]", "float64", "float32"}},
+      {"A9",
+       "a function of one's own gives a number a gradient",
+       go_back<Fault::not_a_tensor>,
+       E::gradient_mismatch,
+       {"[scaled]", "argument 1", "no tensor"}},
+      {"A11",
+       "NaN in a backward under anomaly mode: the forward call is named",
+       [](Bench& b) {
+         const Tensor x = b.keep(zeros({2})).requires_grad_();
+         const Tensor y = sum(sqrt(x) * 0.0);
+         const DetectAnomaly on;
+         y.backward();
+       },
+       E::non_finite,
+       {"[backward]", "[sqrt]", "autograd.cpp", "NaN at (0,)"}},
+      {"A11",
+       "an infinity in a backward, when asked",
+       [](Bench& b) {
+         const Tensor x = b.keep(zeros({2})).requires_grad_();
+         const DetectAnomaly on({.infinities = true});
+         sum(sqrt(x)).backward();
+       },
+       E::non_finite,
+       {"[sqrt]", "infinity"}},
+      {"A11",
+       "NaN in a forward call, when asked",
+       [](Bench& b) {
+         const DetectAnomaly on({.forward = true});
+         log(b.keep(full({2}, -1)).requires_grad_());
+       },
+       E::non_finite,
+       {"[log]", "NaN"}},
+      {"A14",
+       "the second derivative of a function that has only a first",
+       [](Bench& b) {
+         const Tensor x = b.keep(rand({2})).requires_grad_();
+         const Tensor first = grad({Scaled<Fault::none>::apply(x * x, 2.0).sum()}, {x}, {}, false, true)[0];
+         first.sum().backward();
+       },
+       E::differentiated_once,
+       {"[scaled]", "once_differentiable"}},
+      {"A15",
+       "a checkpointed function that does something else the second time",
+       [](Bench& b) {
+         int calls = 0;
+         const auto fickle = [&](const Tensor& x) { return ++calls == 1 ? exp(x) : exp(exp(x)); };
+         checkpoint(fickle, b.keep(rand({2})).requires_grad_()).sum().backward();
+       },
+       E::saved_mismatch,
+       {"[checkpoint]", "autograd.cpp"}},
+      {"A15",
+       "a hook that unpacks another shape",
+       [](Bench& b) {
+         const Tensor x = b.keep(rand({2})).requires_grad_();
+         Tensor y;
+         {
+           const SavedTensorHooks hooks([](const Tensor& t) { return t; }, [](const Tensor&) { return ones({3}); });
+           y = sum(x * x);
+         }
+         y.backward();
+       },
+       E::saved_mismatch,
+       {"[mul]", "(3,)", "(2,)"}},
+      {"A16",
+       "a function of one's own that writes to its argument",
+       [](Bench& b) { Writes::apply(b.keep(rand({2})).requires_grad_()); },
+       E::in_place_recorded,
+       {"[writes]", "argument 0"}},
   };
 }
 

@@ -136,7 +136,6 @@ std::vector<NotDue> not_due() {
       {"O3-O13", "convolution and pooling have no public function yet"},
       {"O25 O26 O33 O34", "class weights, smoothing, topk, resize: not built yet"},
       {"O36", "no function takes an output argument"},
-      {"A9 A11", "custom functions and anomaly mode are not built yet"},
       {"A10", "nothing to refuse: deep graphs work (tested in autograd)"},
       {"A12 A13", "tested in autograd: a freed parameter keeps its storage, two threads on one graph are refused"},
       {"N15", "a module shares ownership of its parameters: they cannot be freed under it"},
