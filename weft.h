@@ -2,10 +2,14 @@
 // Everything a program needs:  #include <weft/weft.h>
 // Each part can also be included by itself. Backend authors add <weft/backends/backend.h> and <weft/backends/plugin.h>.
 
+#include <weft/autograd/anomaly.h>
+#include <weft/autograd/checkpoint.h>
+#include <weft/autograd/function.h>
 #include <weft/autograd/functions.h>
 #include <weft/autograd/grad.h>
 #include <weft/autograd/grad_mode.h>
 #include <weft/autograd/gradcheck.h>
+#include <weft/autograd/saved_tensor_hooks.h>
 #include <weft/backends/registry.h>
 #include <weft/core/call_site.h>
 #include <weft/core/device.h>
@@ -16,13 +20,19 @@
 #include <weft/core/thread_pool.h>
 #include <weft/core/trace.h>
 #include <weft/core/version.h>
+#include <weft/data/combine.h>
+#include <weft/data/csv.h>
 #include <weft/data/dataset.h>
 #include <weft/data/download.h>
 #include <weft/data/find_mnist.h>
 #include <weft/data/idx.h>
 #include <weft/data/loader.h>
 #include <weft/data/mnist.h>
+#include <weft/data/random_stream.h>
+#include <weft/data/sampler.h>
 #include <weft/data/synthetic_digits.h>
+#include <weft/data/tensor_dataset.h>
+#include <weft/data/transforms.h>
 #include <weft/nn/activations.h>
 #include <weft/nn/checkpoint.h>
 #include <weft/nn/clip.h>

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include <weft/core/dtype.h>
+#include <weft/core/error.h>
 #include <weft/core/subnormals.h>
+#include <weft/data/tensor_bytes.h>
 #include <weft/tensor/checks.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/ops.h>
@@ -11,34 +13,10 @@
 namespace weft {
 namespace {
 
-bool is_host(Device device) { return device.kind == BackendKind::cpu || device.kind == BackendKind::serial; }
-
 Shape with_batch_axis(std::int64_t n, const Shape& example) {
   Shape shape = {n};
   for (std::int64_t extent : example) shape.push_back(extent);
   return shape;
-}
-
-std::byte* bytes_of(Tensor& t) {
-  switch (t.dtype()) {
-    case DType::float32:
-      return reinterpret_cast<std::byte*>(t.mutable_data<float>());
-    case DType::float64:
-      return reinterpret_cast<std::byte*>(t.mutable_data<double>());
-    case DType::float16:
-      return reinterpret_cast<std::byte*>(t.mutable_data<float16>());
-    case DType::bfloat16:
-      return reinterpret_cast<std::byte*>(t.mutable_data<bfloat16>());
-    case DType::int64:
-      return reinterpret_cast<std::byte*>(t.mutable_data<std::int64_t>());
-    case DType::int32:
-      return reinterpret_cast<std::byte*>(t.mutable_data<std::int32_t>());
-    case DType::uint8:
-      return reinterpret_cast<std::byte*>(t.mutable_data<std::uint8_t>());
-    case DType::boolean:
-      return reinterpret_cast<std::byte*>(t.mutable_data<bool>());
-  }
-  return nullptr;
 }
 
 template <class T>
@@ -56,6 +34,7 @@ Collator::Collator(const Dataset& dataset, const ExampleLayout& layout, const Lo
       seed_(options.seed),
       device_(options.device),
       host_(is_host(options.device) ? options.device : cpu()),
+      collate_(options.collate),
       dtype_(layout.input_dtype == DType::uint8 ? options.dtype : layout.input_dtype),
       normalise_(dtype_ != layout.input_dtype),
       input_bytes_(static_cast<std::size_t>(layout.input.numel()) * item_size(dtype_)),
@@ -75,8 +54,8 @@ Collator::Work Collator::begin(std::span<const std::int64_t> indices, std::int64
   work.batch.targets = empty(with_batch_axis(n, layout_.target), {host_, layout_.target_dtype}, {});
   work.batch.indices.assign(indices.begin(), indices.end());
   work.batch.epoch = epoch;
-  work.inputs = bytes_of(work.batch.inputs);
-  work.targets = bytes_of(work.batch.targets);
+  work.inputs = mutable_bytes_of(work.batch.inputs);
+  work.targets = mutable_bytes_of(work.batch.targets);
   if (normalise_) work.example.resize(static_cast<std::size_t>(layout_.input.numel()));
   return work;
 }
@@ -96,10 +75,23 @@ void Collator::decode_row(Work& work, std::int64_t row) const {
   }
 }
 
+void Collator::collate(Batch& batch) const {
+  if (!collate_) return;
+  const FlushSubnormals alike_on_every_thread;
+  const std::int64_t epoch = batch.epoch, number = batch.number;
+  constexpr std::uint64_t collate_stream = 0x636F6C6C61746531;  // "collate1"
+  batch = collate_(std::move(batch), RandomStream(seed_ ^ collate_stream).child(epoch).child(number));
+  batch.epoch = epoch;
+  batch.number = number;
+  ops::check_defined(batch.inputs, "DataLoader", "inputs, as collate returned them,", {});
+  ops::check_defined(batch.targets, "DataLoader", "targets, as collate returned them,", {});
+}
+
 void Collator::to_device(Batch& batch, CallSite at) const {
   if (is_host(device_)) return;
   batch.inputs = ops::to_device(batch.inputs, device_, "DataLoader", at);
   batch.targets = ops::to_device(batch.targets, device_, "DataLoader", at);
+  for (Tensor& extra : batch.extras) extra = ops::to_device(extra, device_, "DataLoader", at);
 }
 
 }  // namespace weft

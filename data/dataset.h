@@ -60,6 +60,9 @@ class WEFT_API ExampleSlot {
     if (dtype_of<T> != layout_->target_dtype) refuse("target", dtype_of<T>, layout_->target_dtype, at);
     return {static_cast<T*>(target_), static_cast<std::size_t>(layout_->target.numel())};
   }
+  /// The same memory, whatever its type: layout().input.numel() elements of layout().input_dtype, and the target's.
+  void* input_data() const noexcept { return input_; }
+  void* target_data() const noexcept { return target_; }
   const ExampleLayout& layout() const noexcept { return *layout_; }
   /// Of the loader. Randomness keyed by (seed, epoch, index), through Philox say, is the same for any number of
   /// workers and after a resume.

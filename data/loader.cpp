@@ -1,5 +1,6 @@
 #include <weft/data/loader.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -14,6 +15,21 @@ constexpr const char* op = "DataLoader";
 
 [[noreturn]] void refuse(const std::string& text, CallSite at) {
   throw ValueError(ErrorCode::value_out_of_range, op, text, at);
+}
+
+void check_sampler(const Sampler& sampler, const LoaderOptions& options, CallSite at) {
+  if (options.shuffle) {
+    throw ValueError(ErrorCode::value_invalid, op, "shuffle is on beside a sampler, which decides about the order", at);
+  }
+  if (sampler.size() < 1) refuse(message("the sampler has ", sampler.size(), " examples an epoch"), at);
+  const std::string identity = sampler.identity();
+  const bool visible = std::all_of(identity.begin(), identity.end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (identity.empty() || identity.size() > 100 || !visible) {
+    throw ValueError(ErrorCode::value_invalid, op,
+                     message("the sampler's identity() is \"", identity.substr(0, 200),
+                             "\", expected 1 to 100 visible ASCII characters without a blank"),
+                     at);
+  }
 }
 
 void check_options(const LoaderOptions& options, const Dataset& dataset, CallSite at) {
@@ -32,10 +48,11 @@ void check_options(const LoaderOptions& options, const Dataset& dataset, CallSit
     throw DTypeError(ErrorCode::dtype_unsupported, op,
                      message("dtype is ", options.dtype, ", expected float32, float64 or uint8"), at);
   }
-  const std::int64_t n = dataset.size();
-  if (n < 1) refuse(message(dataset.name(), " has no examples"), at);
+  if (dataset.size() < 1) refuse(message(dataset.name(), " has no examples"), at);
+  if (options.sampler != nullptr) check_sampler(*options.sampler, options, at);
+  const std::int64_t n = options.sampler != nullptr ? options.sampler->size() : dataset.size();
   if (options.drop_last && n < options.batch_size) {
-    refuse(message(dataset.name(), " has ", n, " examples: not one batch of ", options.batch_size,
+    refuse(message(dataset.name(), " has ", n, " examples an epoch: not one batch of ", options.batch_size,
                    ", and drop_last leaves out smaller ones"),
            at);
   }
@@ -44,7 +61,8 @@ void check_options(const LoaderOptions& options, const Dataset& dataset, CallSit
 ExampleLayout checked_layout(const Dataset& dataset, const LoaderOptions& options, CallSite at) {
   ExampleLayout layout = dataset.layout();
   for (const Shape& example : {layout.input, layout.target}) {
-    Shape batch = {options.batch_size < dataset.size() ? options.batch_size : dataset.size()};
+    const std::int64_t examples = options.sampler != nullptr ? options.sampler->size() : dataset.size();
+    Shape batch = {options.batch_size < examples ? options.batch_size : examples};
     for (int i = 0; i < example.rank(); ++i) batch.push_back(i < max_rank ? example[i] : 1);
     check_shape(batch, sizeof(double), op, at);
   }
@@ -125,6 +143,8 @@ void DataLoader::load_state(const LoaderState& state, CallSite at) {
   compare("dataset_size", state.dataset_size, c.position.dataset_size);
   compare("shuffle", state.shuffle, c.position.shuffle);
   compare("drop_last", state.drop_last, c.position.drop_last);
+  const auto named = [](const std::string& sampler) { return sampler.empty() ? std::string("none") : sampler; };
+  compare("sampler", named(state.sampler), named(c.position.sampler));
   if (!differences.empty()) {
     throw StateError(ErrorCode::state_mismatch, "load_state",
                      message("the state is of another sequence of batches: ", differences), at);

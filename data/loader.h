@@ -6,8 +6,9 @@
 //       for (const weft::Batch& batch : loader.epoch(epoch)) train(batch.inputs, batch.targets);
 //     }
 //
-// The batches of an epoch depend on the data set, batch_size, shuffle, drop_last, seed and the epoch's number: not on
-// the number of workers, on their speed, or on whether the epoch was begun here or resumed (state(), load_state()).
+// The batches of an epoch depend on the data set, batch_size, shuffle or sampler, drop_last, collate, seed and the
+// epoch's number: not on the number of workers, on their speed, or on whether the epoch was begun here or resumed
+// (state(), load_state()).
 //
 // Workers take whole batches, at most `prefetch` ahead of the consumer, so memory is bounded by prefetch + 1 batches.
 // With workers = 0 batches are decoded where they are asked for.
@@ -18,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,11 +33,33 @@
 #include <weft/core/dtype.h>
 #include <weft/core/export.h>
 #include <weft/data/dataset.h>
+#include <weft/data/random_stream.h>
+#include <weft/data/sampler.h>
 #include <weft/tensor/tensor.h>
 
 namespace weft {
 
 inline constexpr int max_loader_workers = 256;
+
+/// Tensors of a batch of B examples: inputs (B, input...), targets (B, target...), unless `collate` made others. They
+/// belong to the receiver and may be kept; when dropped, their memory serves later batches.
+struct Batch {
+  Tensor inputs;
+  Tensor targets;
+  std::vector<Tensor> extras = {};    ///< whatever `collate` adds
+  std::vector<std::int64_t> indices;  ///< the data set's indices, in the batch's order
+  std::int64_t epoch = 0;
+  std::int64_t number = 0;  ///< within the epoch, from 0
+
+  std::int64_t size() const noexcept { return static_cast<std::int64_t>(indices.size()); }
+};
+
+/// What makes a batch out of the stacked examples: mixes them, cuts padding off, adds tensors to extras. It is given
+/// the batch as it would be delivered, on the host and normalised, and a stream of random numbers keyed by (seed,
+/// epoch, number of the batch); what it returns is delivered (moved to the loader's device, epoch and number as they
+/// were). It runs on the workers, several calls at once, with gradients on; what it throws reaches whoever iterates,
+/// with the batch named. Only a pure function of its arguments keeps batches the same for any number of workers.
+using CollateFunction = std::function<Batch(Batch batch, RandomStream random)>;
 
 struct LoaderOptions {
   std::int64_t batch_size = 32;
@@ -50,18 +74,10 @@ struct LoaderOptions {
   DType dtype = DType::float32;  ///< float32 or float64; uint8 leaves the bytes as they are. Other inputs pass as is.
   double scale = 1.0 / 255;
   double shift = 0;
-};
 
-/// Tensors of a batch of B examples: inputs (B, input...), targets (B, target...). They belong to the receiver and may
-/// be kept; when dropped, their memory serves later batches.
-struct Batch {
-  Tensor inputs;
-  Tensor targets;
-  std::vector<std::int64_t> indices;  ///< the data set's indices, in the batch's order
-  std::int64_t epoch = 0;
-  std::int64_t number = 0;  ///< within the epoch, from 0
-
-  std::int64_t size() const noexcept { return static_cast<std::int64_t>(indices.size()); }
+  std::shared_ptr<const Sampler> sampler =
+      nullptr;  ///< which examples an epoch has and in which order; not with shuffle
+  CollateFunction collate = {};
 };
 
 /// Where an iteration stands, and of what. A checkpoint keeps it as text: to_string(), parse_loader_state().
@@ -74,11 +90,13 @@ struct LoaderState {
   std::int64_t dataset_size = 0;
   bool shuffle = false;
   bool drop_last = false;
+  std::string sampler = {};  ///< its identity(); empty: none
 
   friend bool operator==(const LoaderState&, const LoaderState&) = default;
 };
 
-/// "epoch=3 batch=117 seed=1 batch_size=128 dataset_size=60000 shuffle=1 drop_last=0"
+/// "epoch=3 batch=117 seed=1 batch_size=128 dataset_size=60000 shuffle=1 drop_last=0", with a sampler followed by
+/// " sampler=weighted-60000-60000-again-1f3a0b2c"
 WEFT_API std::string to_string(const LoaderState& state);
 /// Throws ValueError (value_invalid) for any other text.
 WEFT_API LoaderState parse_loader_state(std::string_view text, CallSite at = CallSite::here());
@@ -97,7 +115,8 @@ class WEFT_API DataLoader {
 
  public:
   /// Throws ValueError: `dataset` null or empty, batch_size < 1, workers or prefetch out of range, scale or shift not
-  /// finite, no batch at all (drop_last and fewer examples than batch_size). DTypeError: dtype not one of those named.
+  /// finite, no batch at all (drop_last and fewer examples than batch_size), a sampler beside shuffle, without
+  /// examples, or with an identity() of another form. DTypeError: dtype not one of those named.
   DataLoader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options, CallSite at = CallSite::here());
   /// Takes a copy of the data set (an ImageDataset's copy shares its memory).
   template <class D>
@@ -151,7 +170,8 @@ class WEFT_API DataLoader {
   /// what the data set threw: for a weft::Error the same type and code, for std::bad_alloc OutOfMemoryError, for
   /// anything else IoError (io_read); the message names the example, what was thrown is nested in it
   /// (std::rethrow_if_nested). Of several failures the one of the lowest batch comes, after every batch before it. The
-  /// loader then stands at the failed batch.
+  /// loader then stands at the failed batch. Where an epoch begins, a sampler that names an example outside the data
+  /// set throws IndexError, one that gives another number of them ValueError.
   std::optional<Batch> next(CallSite at = CallSite::here());
 
   /// The state between two batches: what remains is delivered exactly alike by a loader that loads it.

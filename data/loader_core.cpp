@@ -56,13 +56,14 @@ int capacity_of(const LoaderOptions& options) { return options.prefetch > 0 ? op
 
 DataLoader::Core::Core(std::shared_ptr<const Dataset> data, const LoaderOptions& wanted, const ExampleLayout& layout)
     : dataset(std::move(data)), options(wanted), collator(*dataset, layout, options) {
-  const std::int64_t n = dataset->size();
+  const std::int64_t n = examples_per_epoch();
   batches = n / options.batch_size + (!options.drop_last && n % options.batch_size != 0 ? 1 : 0);
   position.seed = options.seed;
   position.batch_size = options.batch_size;
-  position.dataset_size = n;
+  position.dataset_size = dataset->size();
   position.shuffle = options.shuffle;
   position.drop_last = options.drop_last;
+  if (options.sampler != nullptr) position.sampler = options.sampler->identity();
 }
 
 DataLoader::Core::~Core() { shut_down(); }
@@ -89,10 +90,31 @@ void DataLoader::Core::shut_down() noexcept {
   shut = true;
 }
 
-void DataLoader::Core::begin_run() {
-  std::vector<std::int64_t> order;
-  if (options.shuffle) order = epoch_order(position.dataset_size, options.seed, position.epoch);
-  const auto examples_of = [n = position.dataset_size, size = options.batch_size, order = std::move(order)](
+std::int64_t DataLoader::Core::examples_per_epoch() const {
+  return options.sampler != nullptr ? options.sampler->size() : dataset->size();
+}
+
+std::vector<std::int64_t> DataLoader::Core::order_of_epoch(CallSite at) const {
+  if (options.shuffle) return epoch_order(position.dataset_size, options.seed, position.epoch);
+  if (options.sampler == nullptr) return {};
+  std::vector<std::int64_t> order = options.sampler->indices(options.seed, position.epoch);
+  const std::string whose = message("sampler ", position.sampler, " for epoch ", position.epoch, ": ");
+  if (static_cast<std::int64_t>(order.size()) != options.sampler->size()) {
+    throw ValueError(ErrorCode::value_invalid, op,
+                     message(whose, "gave ", order.size(), " indices, expected size(), ", options.sampler->size()), at);
+  }
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (order[i] >= 0 && order[i] < position.dataset_size) continue;
+    throw IndexError(ErrorCode::index_out_of_range, op,
+                     message(whose, "index ", i, " is ", order[i], ", ", dataset->name(), " has ",
+                             position.dataset_size, " examples"),
+                     at);
+  }
+  return order;
+}
+
+void DataLoader::Core::begin_run(CallSite at) {
+  const auto examples_of = [n = examples_per_epoch(), size = options.batch_size, order = order_of_epoch(at)](
                                std::int64_t batch, std::vector<std::int64_t>& identity) {
     const std::int64_t first = batch * size;
     const std::int64_t count = std::min(size, n - first);
@@ -109,9 +131,8 @@ void DataLoader::Core::begin_run() {
         DecodeFailure failed;
         try {
           std::vector<std::int64_t> identity;
-          std::optional<Batch> made = collator.decode(examples_of(batch, identity), epoch, stop, &failed);
+          std::optional<Batch> made = collator.decode(examples_of(batch, identity), epoch, batch, stop, &failed);
           if (made.has_value()) decoded.batch = std::move(*made);
-          decoded.batch.number = batch;
         } catch (...) {
           decoded.error = std::current_exception();
           decoded.failed_index = failed.index;
@@ -151,7 +172,7 @@ std::optional<Batch> DataLoader::Core::next(CallSite at) {
     ++position.epoch;
     return std::nullopt;
   }
-  if (!running) begin_run();
+  if (!running) begin_run(at);
   Decoded decoded = take();
   if (decoded.error != nullptr) {
     end_run();

@@ -31,7 +31,7 @@ struct DataLoader::Core {
 
   void check_not_iterated(const char* op, CallSite at) const;
   std::optional<Batch> next(CallSite at);
-  void begin_run();
+  void begin_run(CallSite at);
   void end_run() noexcept;
   /// Stops and joins the threads.
   void shut_down() noexcept;
@@ -50,7 +50,10 @@ struct DataLoader::Core {
   std::unique_ptr<Prefetcher> prefetcher;
   LoaderCounters counters;
 
+  std::int64_t examples_per_epoch() const;
+
  private:
+  std::vector<std::int64_t> order_of_epoch(CallSite at) const;  // empty: 0, 1, 2, ..
   /// In a forked child the threads do not exist and the locks may be held for ever: the object is left where it is.
   void forget_threads_of_parent() noexcept;
   Decoded take();

@@ -35,7 +35,7 @@ bool take_flag(std::string_view& rest, std::string_view name, bool* value) {
 std::string to_string(const LoaderState& state) {
   return message("epoch=", state.epoch, " batch=", state.batch, " seed=", state.seed, " batch_size=", state.batch_size,
                  " dataset_size=", state.dataset_size, " shuffle=", state.shuffle ? 1 : 0,
-                 " drop_last=", state.drop_last ? 1 : 0);
+                 " drop_last=", state.drop_last ? 1 : 0, state.sampler.empty() ? "" : " sampler=", state.sampler);
 }
 
 LoaderState parse_loader_state(std::string_view text, CallSite at) {
@@ -45,6 +45,12 @@ LoaderState parse_loader_state(std::string_view text, CallSite at) {
                     take_field(rest, "seed", &state.seed) && take_field(rest, "batch_size", &state.batch_size) &&
                     take_field(rest, "dataset_size", &state.dataset_size) &&
                     take_flag(rest, "shuffle", &state.shuffle) && take_flag(rest, "drop_last", &state.drop_last);
+  constexpr std::string_view sampler = "sampler=";
+  if (read && rest.substr(0, sampler.size()) == sampler) {
+    state.sampler = rest.substr(sampler.size());
+    const bool blank = state.sampler.find_first_of(" \t\n\r") != std::string::npos;
+    rest = blank ? rest : std::string_view();
+  }
   // Written again it must be the same text: no blank at the end, no leading zero, nothing more.
   if (read && rest.empty() && to_string(state) == text) return state;
   throw ValueError(

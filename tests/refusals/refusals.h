@@ -2,8 +2,8 @@
 // The inputs weft must refuse, as one table. A row says what is done and how it must fail; refusals_test.cpp runs every
 // row and checks that it throws a weft::Error with that code, that the message names what it should, and that the
 // tensors involved are unchanged. Identifiers are stable: letters name the subject (T tensors, O operations, A
-// autograd, N modules and optimisers, D devices, I IDX files, S safetensors, Y npy and npz, L loading and training),
-// numbers the case.
+// autograd, N modules and optimisers, D devices, I IDX files, S safetensors, Y npy and npz, L loading and training, C
+// CSV tables), numbers the case.
 
 #include <functional>
 #include <string>
@@ -58,6 +58,7 @@ std::vector<Refusal> idx_refusals();
 std::vector<Refusal> safetensors_refusals();
 std::vector<Refusal> npy_refusals();
 std::vector<Refusal> loader_refusals();
+std::vector<Refusal> data_set_refusals();
 
 /// A case that is known and has nothing to refuse it yet: printed, so that it is not forgotten.
 struct NotDue {

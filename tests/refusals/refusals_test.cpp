@@ -52,9 +52,9 @@ namespace {
 const std::vector<Refusal>& rows() {
   static const auto& all = *[] {
     auto* made = new std::vector<Refusal>;
-    for (auto family :
-         {tensor_refusals, operation_refusals, function_refusals, norm_refusals, autograd_refusals, module_refusals, device_refusals,
-          idx_refusals, safetensors_refusals, loader_refusals, indexing_refusals, npy_refusals}) {
+    for (auto family : {tensor_refusals, operation_refusals, function_refusals, norm_refusals, autograd_refusals,
+                        module_refusals, device_refusals, idx_refusals, safetensors_refusals, loader_refusals,
+                        indexing_refusals, npy_refusals, data_set_refusals}) {
       for (Refusal& row : family()) made->push_back(std::move(row));
     }
     return made;
