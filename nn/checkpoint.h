@@ -39,13 +39,13 @@ struct Training {
 };
 
 /// What must be the same when a run goes on: {{"dataset", its hash}}.
-using Identity = std::vector<std::pair<std::string, std::string>>;
+using RunIdentity = std::vector<std::pair<std::string, std::string>>;
 
 /// What a program remembers beside them.
 struct Progress {
   std::int64_t step = 0;                                            ///< part of the file's name in a folder
   std::vector<std::pair<std::string, std::int64_t>> counters = {};  ///< epoch, batch, ...
-  Identity identity = {};                                           ///< compared by load
+  RunIdentity identity = {};                                        ///< compared by load
   std::vector<std::pair<std::string, std::string>> notes = {};      ///< anything, UTF-8
 
   /// The counter or note of that name, or the fallback.
@@ -62,7 +62,7 @@ WEFT_API void save_checkpoint(const std::string& path, const Training& training,
 /// Restores every part given. Throws IoError when the file cannot be read or is damaged, StateError (state_mismatch)
 /// when it belongs to another model, optimiser, schedule or identity, listing every difference. Nothing has changed
 /// then.
-WEFT_API Progress load_checkpoint(const std::string& path, const Training& training, const Identity& identity = {},
+WEFT_API Progress load_checkpoint(const std::string& path, const Training& training, const RunIdentity& identity = {},
                                   CallSite at = CallSite::here());
 
 struct CheckpointFolderOptions {
@@ -101,7 +101,7 @@ class WEFT_API CheckpointFolder {
   /// Restores the newest file that is whole; empty when the folder holds none. Errors as load_checkpoint, except that a
   /// damaged file only makes it try the one before; when all are damaged: IoError (io_checksum) that lists them. A file
   /// that is whole but does not fit throws at once.
-  std::optional<LoadedCheckpoint> load_latest(const Training& training, const Identity& identity = {},
+  std::optional<LoadedCheckpoint> load_latest(const Training& training, const RunIdentity& identity = {},
                                               CallSite at = CallSite::here());
 
  private:

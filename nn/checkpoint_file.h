@@ -36,6 +36,6 @@ Device device_of(const Training& training);
 CheckpointContents read_checkpoint(const std::string& path, Device device, CallSite at);
 
 /// Restores what `training` names, or throws StateError that lists everything that does not fit.
-void restore(const CheckpointContents& contents, const Training& training, const Identity& identity, CallSite at);
+void restore(const CheckpointContents& contents, const Training& training, const RunIdentity& identity, CallSite at);
 
 }  // namespace weft::nn

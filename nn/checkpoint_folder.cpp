@@ -159,7 +159,7 @@ std::string CheckpointFolder::save(const Training& training, const Progress& pro
   return path;
 }
 
-std::optional<LoadedCheckpoint> CheckpointFolder::load_latest(const Training& training, const Identity& identity,
+std::optional<LoadedCheckpoint> CheckpointFolder::load_latest(const Training& training, const RunIdentity& identity,
                                                               CallSite at) {
   const std::vector<Numbered> files = scan(path_, "CheckpointFolder::load_latest", at);
   LoadedCheckpoint loaded;

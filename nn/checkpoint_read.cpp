@@ -181,7 +181,7 @@ CheckpointContents read_checkpoint(const std::string& path, Device device, CallS
   return contents;
 }
 
-void restore(const CheckpointContents& contents, const Training& training, const Identity& identity, CallSite at) {
+void restore(const CheckpointContents& contents, const Training& training, const RunIdentity& identity, CallSite at) {
   std::vector<std::string> problems;
   const auto require = [&](bool wanted, bool present, const char* part) {
     if (wanted && !present) problems.push_back(message(part, ": not in the checkpoint"));
@@ -229,7 +229,7 @@ void restore(const CheckpointContents& contents, const Training& training, const
   if (has_generator) *training.generator = *contents.generator;
 }
 
-Progress load_checkpoint(const std::string& path, const Training& training, const Identity& identity, CallSite at) {
+Progress load_checkpoint(const std::string& path, const Training& training, const RunIdentity& identity, CallSite at) {
   CheckpointContents contents = read_checkpoint(path, device_of(training), at);
   restore(contents, training, identity, at);
   return std::move(contents.progress);

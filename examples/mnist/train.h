@@ -48,7 +48,7 @@ class Trainer {
   std::unique_ptr<weft::nn::Optimizer> optimizer_;
   weft::nn::WarmupCosine schedule_;
   std::unique_ptr<weft::nn::CheckpointFolder> folder_;
-  weft::nn::Identity identity_;
+  weft::nn::RunIdentity identity_;
   Progress progress_;
 
   int epoch_ = 0;
