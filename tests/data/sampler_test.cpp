@@ -67,8 +67,8 @@ TEST(WeightedSampler, FollowsFromSeedAndEpoch) {
     EXPECT_NE(sampler.indices(1, 2), sampler.indices(2, 2));
   }
   // A position in a checkpoint means nothing if a later version draws otherwise.
-  EXPECT_EQ(WeightedSampler({1, 2, 3, 4}, 6).indices(1, 0), (std::vector<std::int64_t>{}));
-  EXPECT_EQ(WeightedSampler({1, 2, 3, 4}, 4, false).indices(1, 0), (std::vector<std::int64_t>{}));
+  EXPECT_EQ(WeightedSampler({1, 2, 3, 4}, 6).indices(1, 0), (std::vector<std::int64_t>{2, 2, 2, 3, 3, 2}));
+  EXPECT_EQ(WeightedSampler({1, 2, 3, 4}, 4, false).indices(1, 0), (std::vector<std::int64_t>{3, 2, 1, 0}));
 }
 
 TEST(WeightedSampler, ExtremeWeights) {
