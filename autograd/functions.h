@@ -19,6 +19,7 @@
 #include <weft/autograd/grad_mode.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/tensor.h>
+#include <weft/tensor/window.h>
 
 namespace weft {
 
@@ -223,6 +224,39 @@ WEFT_API Tensor embedding(const Tensor& indices, const Tensor& weight, std::opti
                           CallSite at = CallSite::here());
 /// int64 (.., num_classes) with a 1 at the label. num_classes -1: the largest label + 1, which is read on the host.
 WEFT_API Tensor one_hot(const Tensor& labels, std::int64_t num_classes = -1, CallSite at = CallSite::here());
+
+// ---- convolution (conv.cpp). Cross-correlation, as everywhere in deep learning: y[n, k, o] = bias[k] + the sum over
+// channels c and taps t of weight[k, c, t] x[n, c, o stride - padding + t dilation], x being 0 in the padding.
+// Extents: floor((in + 2 padding - dilation (kernel - 1) - 1) / stride) + 1; below 1: ShapeError. Floating dtypes.
+/// x (N, C, L), or one sample (C, L); weight (K, C / groups, kernel); bias (K) or undefined -> (N, K, L').
+WEFT_API Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {},
+                       CallSite at = CallSite::here());
+/// x (N, C, H, W), or one sample (C, H, W); weight (K, C / groups, kernel...).
+WEFT_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {},
+                       CallSite at = CallSite::here());
+/// The gradient of conv1d with respect to its input, taken as a function: weight (C, K / groups, kernel), as PyTorch.
+/// Extents: (in - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
+WEFT_API Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                                 const ConvTransposeOptions& options = {}, CallSite at = CallSite::here());
+WEFT_API Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                                 const ConvTransposeOptions& options = {}, CallSite at = CallSite::here());
+
+// ---- pooling (pool.cpp) over the last one or two axes of (N, C, spatial...) or (C, spatial...). Extents as for
+// convolution, with ceil_mode rounded up (a last window that would start behind x and its left padding is dropped).
+// Padding is at most half the window (ValueError).
+/// NaN wins; the gradient goes to the first of the largest elements, as in PyTorch.
+WEFT_API Tensor max_pool1d(const Tensor& x, const PerAxis& kernel, const MaxPoolOptions& options = {},
+                           CallSite at = CallSite::here());
+WEFT_API Tensor max_pool2d(const Tensor& x, const PerAxis& kernel, const MaxPoolOptions& options = {},
+                           CallSite at = CallSite::here());
+WEFT_API Tensor avg_pool1d(const Tensor& x, const PerAxis& kernel, const AvgPoolOptions& options = {},
+                           CallSite at = CallSite::here());
+WEFT_API Tensor avg_pool2d(const Tensor& x, const PerAxis& kernel, const AvgPoolOptions& options = {},
+                           CallSite at = CallSite::here());
+/// Windows floor(o in / out) .. ceil((o + 1) in / out) - 1 for any output extents; 1 pools a whole plane.
+WEFT_API Tensor adaptive_avg_pool1d(const Tensor& x, const PerAxis& output_size, CallSite at = CallSite::here());
+WEFT_API Tensor adaptive_avg_pool2d(const Tensor& x, const PerAxis& output_size, CallSite at = CallSite::here());
+WEFT_API Tensor adaptive_max_pool2d(const Tensor& x, const PerAxis& output_size, CallSite at = CallSite::here());
 
 // ---- probability (softmax.cpp, random.cpp)
 WEFT_API Tensor softmax(const Tensor& x, int axis, CallSite at = CallSite::here());

@@ -12,6 +12,7 @@
 #include <weft/backends/op_args.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/tensor.h>
+#include <weft/tensor/window.h>
 
 namespace weft::ops {
 
@@ -97,6 +98,41 @@ Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& s
 Tensor gather(const Tensor& x, int axis, const Tensor& index, const char* name, CallSite at);
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source, const char* name, CallSite at);
 Tensor one_hot(const Tensor& labels, std::int64_t classes, const char* name, CallSite at);
+
+// ---- windows (conv.cpp, pool.cpp). check_..() refuses what cannot be done and says what the result will be; the
+// functions after it take geometry and shape as they are, so that a gradient gets exactly the shape of what it belongs
+// to.
+struct ConvCall {
+  backends::ConvGeometry geometry;
+  Shape result;
+};
+ConvCall check_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, int spatial, const ConvOptions& options,
+                    const char* name, CallSite at);
+/// The geometry is that of the convolution from the result to x, whose gradient the transposed one computes.
+ConvCall check_conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, int spatial,
+                              const ConvTransposeOptions& options, const char* name, CallSite at);
+Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const backends::ConvGeometry& g,
+            const Shape& shape, const char* name, CallSite at);
+Tensor conv_grad_input(const Tensor& dy, const Tensor& weight, const Tensor& bias, const backends::ConvGeometry& g,
+                       const Shape& shape, const char* name, CallSite at);
+Tensor conv_grad_weight(const Tensor& x, const Tensor& dy, const backends::ConvGeometry& g, const Shape& shape,
+                        const char* name, CallSite at);
+struct PoolCall {
+  backends::PoolGeometry geometry;
+  Shape result;
+};
+PoolCall check_pool(const Tensor& x, int spatial, backends::PoolKind kind, const PerAxis& kernel, const PerAxis& stride,
+                    const PerAxis& padding, const PerAxis& dilation, bool ceil_mode, const char* name, CallSite at);
+PoolCall check_adaptive_pool(const Tensor& x, int spatial, backends::PoolKind kind, const PerAxis& output,
+                             const char* name, CallSite at);
+/// index: null, or where the positions of the largest are to be put.
+Tensor pool(const Tensor& x, const backends::PoolGeometry& g, const Shape& shape, Tensor* index, const char* name,
+            CallSite at);
+/// x, y and index are needed for max only.
+Tensor pool_backward(const Tensor& dy, const backends::PoolGeometry& g, const Tensor& x, const Tensor& y,
+                     const Tensor& index, const Shape& shape, const char* name, CallSite at);
+/// The elements of x's planes at the positions in `index`.
+Tensor pool_pick(const Tensor& x, const Tensor& index, const char* name, CallSite at);
 
 // ---- fused (softmax.cpp, loss.cpp, norm.cpp, random.cpp)
 Tensor softmax(bool log, const Tensor& x, int axis, const char* name, CallSite at);

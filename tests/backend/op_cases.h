@@ -67,6 +67,7 @@ std::vector<OpCase> shape_cases();
 std::vector<OpCase> rearrange_cases();
 std::vector<OpCase> index_cases();
 std::vector<OpCase> probability_cases();
+std::vector<OpCase> window_cases();
 std::vector<OpCase> norm_cases();
 std::vector<OpCase> scan_cases();
 std::vector<OpCase> loss_cases();

@@ -138,6 +138,7 @@ const std::map<std::string, TorchCall>& torch_functions() {
     add_torch_elementwise(t);
     add_torch_reduce(t);
     add_torch_losses(t);
+    add_window_functions(t);
     t["dropout/off"] = [](const Ts& x) { return torch::dropout(x[0], 0.25, false); };
     add_norm_functions(t);
     add_index_functions(t);

@@ -133,7 +133,6 @@ std::vector<NotDue> not_due() {
   return {
       {"T21", "casts saturate, NaN becomes 0: nothing to refuse (tested as a rule)"},
       {"T24", "no function takes strides from the user"},
-      {"O3-O13", "convolution and pooling have no public function yet"},
       {"O25 O26 O33 O34", "class weights, smoothing, topk, resize: not built yet"},
       {"O36", "no function takes an output argument"},
       {"A10", "nothing to refuse: deep graphs work (tested in autograd)"},

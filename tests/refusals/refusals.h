@@ -51,6 +51,7 @@ std::vector<Refusal> operation_refusals();
 std::vector<Refusal> norm_refusals();
 std::vector<Refusal> indexing_refusals();
 std::vector<Refusal> function_refusals();
+std::vector<Refusal> window_refusals();  ///< convolution and pooling
 std::vector<Refusal> autograd_refusals();
 std::vector<Refusal> module_refusals();
 std::vector<Refusal> device_refusals();

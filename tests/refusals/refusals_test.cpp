@@ -54,7 +54,7 @@ const std::vector<Refusal>& rows() {
     auto* made = new std::vector<Refusal>;
     for (auto family : {tensor_refusals, operation_refusals, function_refusals, norm_refusals, autograd_refusals,
                         module_refusals, device_refusals, idx_refusals, safetensors_refusals, loader_refusals,
-                        indexing_refusals, npy_refusals, data_set_refusals}) {
+                        indexing_refusals, npy_refusals, data_set_refusals, window_refusals}) {
       for (Refusal& row : family()) made->push_back(std::move(row));
     }
     return made;

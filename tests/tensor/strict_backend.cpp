@@ -140,11 +140,41 @@ class StrictBackend final : public Backend {
     check_output(out, {});
     serial_.random(kind, key, out);
   }
-  void conv(Pass, const ConvGeometry&, const TensorView&, const TensorView&, const TensorView&) override { never(); }
-  void pool(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&) override { never(); }
-  void pool_backward(const PoolGeometry&, const TensorView&, const TensorView&, const TensorView&, const TensorView&,
-                     const TensorView&) override {
-    never();
+  void conv(Pass pass, const ConvGeometry& g, const TensorView& x, const TensorView& w, const TensorView& y) override {
+    const int rank = g.spatial + 2;
+    promise(g.spatial >= 1 && g.spatial <= 3 && x.rank() == rank && w.rank() == rank && y.rank() == rank, "conv: rank");
+    promise(x.dtype == w.dtype && x.dtype == y.dtype && supports_conv(x.dtype), "conv: dtypes");
+    promise(g.groups >= 1 && w.shape[0] % g.groups == 0 && x.shape[1] == w.shape[1] * g.groups, "conv: groups");
+    promise(x.shape[0] == y.shape[0] && y.shape[1] == w.shape[0], "conv: batch or channels");
+    for (int i = 0; i < g.spatial; ++i) {
+      promise(g.kernel[i] == w.shape[2 + i] && g.stride[i] >= 1 && g.padding[i] >= 0 && g.dilation[i] >= 1,
+              "conv: window");
+      const std::int64_t last = (y.shape[2 + i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i];
+      promise(last < x.shape[2 + i] + 2 * g.padding[i], "conv: y has more positions than fit");
+    }
+    const TensorView& out = pass == Pass::forward ? y : pass == Pass::grad_input ? x : w;
+    check_output(out, {&out == &x ? &w : &x, &out == &y ? &w : &y}, false);
+    serial_.conv(pass, g, x, w, y);
+  }
+  void pool(const PoolGeometry& g, const TensorView& x, const TensorView& y, const TensorView& index) override {
+    check_pool(g, x, y);
+    if (index.data != nullptr) {
+      promise(g.kind == PoolKind::max && index.dtype == DType::int64 && index.shape == y.shape, "pool: index");
+      check_output(index, {&x, &y}, false);
+    }
+    check_output(y, {&x}, false);
+    serial_.pool(g, x, y, index);
+  }
+  void pool_backward(const PoolGeometry& g, const TensorView& x, const TensorView& y, const TensorView& dy,
+                     const TensorView& index, const TensorView& dx) override {
+    check_pool(g, dx, dy);
+    if (g.kind == PoolKind::max) {
+      promise(x.shape == dx.shape && y.shape == dy.shape && index.shape == dy.shape, "pool_backward: shapes");
+      check_output(dx, {&x, &y, &dy, &index}, false);
+    } else {
+      check_output(dx, {&dy}, false);
+    }
+    serial_.pool_backward(g, x, y, dy, index, dx);
   }
   void scan(ScanOp, const TensorView&, int, const TensorView&) override { never(); }
   void topk(const TensorView&, int, bool, const TensorView&, const TensorView&) override { never(); }
@@ -235,6 +265,15 @@ class StrictBackend final : public Backend {
       const bool same = in->data == out.data && in->shape == out.shape && in->strides == out.strides;
       const bool apart = write.end <= read.first || read.end <= write.first;
       promise(apart || (same && may_be_an_input), "an output overlaps an input");
+    }
+  }
+  void check_pool(const PoolGeometry& g, const TensorView& x, const TensorView& y) const {
+    const ConvGeometry& w = g.window;
+    promise(w.spatial >= 1 && w.spatial <= 3 && x.rank() == w.spatial + 2 && y.rank() == x.rank(), "pool: rank");
+    promise(x.dtype == y.dtype && supports_pool(x.dtype), "pool: dtypes");
+    promise(x.shape[0] == y.shape[0] && x.shape[1] == y.shape[1], "pool: planes");
+    for (int i = 0; i < w.spatial && !g.adaptive; ++i) {
+      promise((y.shape[2 + i] - 1) * w.stride[i] - w.padding[i] < x.shape[2 + i], "pool: a window behind its plane");
     }
   }
   void check_rows(const TensorView& in, int axis, const TensorView& index, const TensorView& out) const {
