@@ -36,6 +36,7 @@
 #include <weft/nn/activations.h>
 #include <weft/nn/checkpoint.h>
 #include <weft/nn/clip.h>
+#include <weft/nn/conv.h>
 #include <weft/nn/dropout.h>
 #include <weft/nn/early_stopping.h>
 #include <weft/nn/ema.h>
@@ -49,6 +50,7 @@
 #include <weft/nn/module_list.h>
 #include <weft/nn/optim.h>
 #include <weft/nn/parity.h>
+#include <weft/nn/pool.h>
 #include <weft/nn/schedule.h>
 #include <weft/nn/sequential.h>
 #include <weft/nn/state_dict.h>
@@ -61,3 +63,4 @@
 #include <weft/tensor/npy.h>
 #include <weft/tensor/safetensors.h>
 #include <weft/tensor/tensor.h>
+#include <weft/tensor/window.h>
