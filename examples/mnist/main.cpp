@@ -88,9 +88,9 @@ int run(const Options& options) {
   const std::string source = data.synthetic ? data.from : data.train.name() + " from " + data.from;
   std::printf("%s: %s training and %s test digits\n", source.c_str(), with_commas(data.train.size()).c_str(),
               with_commas(data.test.size()).c_str());
-  std::printf("%s parameters on %s (%s), %d thread%s, batch size %s\n", with_commas(report.parameters).c_str(),
-              report.backend.c_str(), report.device_name.c_str(), report.threads, report.threads == 1 ? "" : "s",
-              with_commas(options.batch_size).c_str());
+  std::printf("%s: %s parameters on %s (%s), %d thread%s, batch size %s\n", options.model == "cnn" ? "LeNet-5" : "mlp",
+              with_commas(report.parameters).c_str(), report.backend.c_str(), report.device_name.c_str(),
+              report.threads, report.threads == 1 ? "" : "s", with_commas(options.batch_size).c_str());
 
   catch_signals();
   const bool complete = trainer.run([] { return interrupted != 0; });

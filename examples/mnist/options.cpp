@@ -5,7 +5,7 @@
 #include <weft/weft.h>
 
 int parse_options(int argc, char** argv, Options& options) {
-  CLI::App app("Trains a multi-layer perceptron on MNIST and prints its accuracy on the test digits.");
+  CLI::App app("Trains a multi-layer perceptron or a LeNet-5 on MNIST and prints its accuracy on the test digits.");
   app.set_version_flag("--version", weft::version());
   app.get_formatter()->column_width(34);
   app.option_defaults()->always_capture_default()->take_last();  // the later of two wins, as in most programs
@@ -23,12 +23,12 @@ int parse_options(int argc, char** argv, Options& options) {
       ->check(CLI::NonNegativeNumber)
       ->group("What to train on");
 
-  app.add_option("--hidden", options.hidden, "widths of the hidden layers")
-      ->take_all()
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber)
+  app.add_option("--model", options.model, "mlp, or cnn: LeNet-5 with ReLU and max pooling")
+      ->check(CLI::IsMember({"mlp", "cnn"}))
       ->group("Network and training");
-  app.add_option("--dropout", options.dropout, "probability of dropping an input or a hidden unit")
+  CLI::Option* hidden = app.add_option("--hidden", options.hidden, "widths of the mlp's hidden layers");
+  hidden->take_all()->delimiter(',')->check(CLI::PositiveNumber)->group("Network and training");
+  app.add_option("--dropout", options.dropout, "probability of dropping an input of a fully connected layer")
       ->check(CLI::Range(0.0, 0.999))
       ->group("Network and training");
   app.add_option("--epochs", options.epochs, "passes over the training data")
@@ -80,6 +80,9 @@ int parse_options(int argc, char** argv, Options& options) {
     }
     if (options.resume && options.checkpoint.empty()) {
       throw CLI::ValidationError("--resume", "needs --checkpoint DIR");
+    }
+    if (options.model != "mlp" && hidden->count() > 0) {
+      throw CLI::ValidationError("--hidden", "belongs to --model mlp");
     }
     if (!options.data.empty() && !options.download.empty()) {
       throw CLI::ValidationError("--download", "and --data exclude each other");

@@ -14,6 +14,7 @@ struct Options {
   int epochs = 10;
   std::int64_t limit = 0;  ///< training examples; 0 means all
   std::int64_t batch_size = 128;
+  std::string model = "mlp";  ///< or "cnn": LeNet-5
   std::vector<std::int64_t> hidden = {512, 512};
   std::string optimizer = "sgd";
   double lr = 0.1;

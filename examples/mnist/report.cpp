@@ -37,7 +37,8 @@ void write_json(const std::string& path, const Report& report, const Options& op
   json["threads"] = report.threads;
   json["workers"] = options.workers;
   json["batch_size"] = options.batch_size;
-  json["hidden"] = options.hidden;
+  json["model"] = options.model;
+  if (options.model == "mlp") json["hidden"] = options.hidden;
   json["optimizer"] = options.optimizer;
   json["lr"] = options.lr;
   json["momentum"] = options.momentum;

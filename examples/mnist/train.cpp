@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "model.h"
+
 namespace nn = weft::nn;
 
 namespace {
@@ -46,33 +48,19 @@ weft::LoaderOptions loading(const Options& options, weft::Device device) {
 
 }  // namespace
 
-std::shared_ptr<nn::Sequential> make_mlp(std::int64_t inputs, const std::vector<std::int64_t>& hidden,
-                                         std::int64_t classes, double dropout) {
-  auto model = std::make_shared<nn::Sequential>();
-  model->push_back(nn::Flatten());
-  std::int64_t width = inputs;
-  for (const std::int64_t next : hidden) {
-    if (dropout > 0) model->push_back(nn::Dropout(dropout));
-    model->push_back(nn::Linear(width, next)).push_back(nn::ReLU());
-    width = next;
-  }
-  if (dropout > 0) model->push_back(nn::Dropout(dropout));
-  model->push_back(nn::Linear(width, classes));
-  return model;
-}
-
 Trainer::Trainer(const Options& options, weft::Device device, const weft::ImageDataset& train,
                  const weft::ImageDataset& test)
     : options_(options),
       device_(device),
       test_(test),
       model_((weft::manual_seed(options.seed),  // weights first: the same for any data set
-              make_mlp(train.layout().input.numel(), options.hidden, train.num_classes(), options.dropout))),
+              make_model(options, train.layout().input, train.num_classes()))),
       loader_(train, loading(options, device)),
       test_loader_(test, {.batch_size = 1000, .workers = 0, .device = device}),
       optimizer_(make_optimizer(options, model_->to(device).parameters())),
       schedule_(*optimizer_, schedule_for(options, loader_.batches_per_epoch())),
-      identity_{{"data", train.name() + ", " + std::to_string(train.size()) + " examples"},
+      identity_{{"model", options.model},
+                {"data", train.name() + ", " + std::to_string(train.size()) + " examples"},
                 {"dropout", std::to_string(options.dropout)}},
       progress_(options.epochs, loader_.batches_per_epoch()) {
   if (options.checkpoint.empty()) return;

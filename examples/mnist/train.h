@@ -11,10 +11,6 @@
 #include "progress.h"
 #include "report.h"
 
-/// inputs -> hidden... -> classes with ReLU between, dropout before every layer where p > 0. PyTorch's initialisation.
-std::shared_ptr<weft::nn::Sequential> make_mlp(std::int64_t inputs, const std::vector<std::int64_t>& hidden,
-                                               std::int64_t classes, double dropout);
-
 class Trainer {
  public:
   Trainer(const Options& options, weft::Device device, const weft::ImageDataset& train, const weft::ImageDataset& test);

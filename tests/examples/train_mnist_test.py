@@ -68,7 +68,7 @@ class TrainMnist(unittest.TestCase):
         best = min(self.seconds(lambda: run("--help")) for _ in range(5))
         self.assertLess(best, 0.05)
         text = run("--help").stdout
-        for option in ("backend data download epochs limit batch-size hidden optimizer lr momentum dropout seed threads "
+        for option in ("backend data download epochs limit batch-size model hidden optimizer lr momentum dropout seed threads "
                        "workers checkpoint resume json trace predictions").split():
             self.assertIn("--" + option, text)
 
@@ -98,6 +98,25 @@ class TrainMnist(unittest.TestCase):
         self.assertGreaterEqual(sum(accuracies) / 3, 0.983)
         self.assertLess(max(f["peak_memory_bytes"] for f in figures), 150e6)
 
+    def test_the_cnn_reaches_97_percent_on_the_synthetic_digits(self):
+        out = run("--data", "synthetic", "--model", "cnn", "--epochs", 1, "--json", self.path("a.json")).stdout
+        self.assertIn("LeNet-5", out)
+        figures = read_json(self.path("a.json"))
+        print(f"LeNet-5 on synthetic digits, 1 epoch: {100 * figures['test_accuracy']:.2f} %, "
+              f"{figures['samples_per_second']:.0f} samples/s")
+        self.assertEqual((figures["model"], figures["parameters"]), ("cnn", 61706))
+        self.assertNotIn("hidden", figures)
+        self.assertGreaterEqual(figures["test_accuracy"], 0.97)
+
+    def test_the_cnn_has_the_same_bits_for_any_threads(self):
+        digests = set()
+        for threads in (1, 2, 5):
+            folder = self.path(str(threads))
+            run("--data", "synthetic", "--model", "cnn", "--limit", 700, "--epochs", 1, "--threads", threads,
+                "--checkpoint", folder)
+            digests.add(digest(folder))
+        self.assertEqual(len(digests), 1)
+
     def test_json_has_every_figure(self):
         run(*SMALL, "--seed", 7, "--threads", 1, "--batch-size", 64, "--json", self.path("a.json"))
         figures = read_json(self.path("a.json"))
@@ -106,6 +125,7 @@ class TrainMnist(unittest.TestCase):
         self.assertIn("synthetic", figures["dataset"])
         self.assertEqual((figures["threads"], figures["batch_size"], figures["seed"]), (1, 64, 7))
         self.assertEqual(figures["parameters"], 784 * 48 + 48 + 48 * 10 + 10)
+        self.assertEqual((figures["model"], figures["hidden"]), ("mlp", [48]))
         self.assertEqual(len(figures["epochs"]), 3)
         for epoch in figures["epochs"]:
             self.assertEqual(set(epoch), {"train_loss", "test_accuracy", "seconds", "samples_per_second"})
@@ -212,6 +232,8 @@ class TrainMnist(unittest.TestCase):
             (["--workers", -1], 2, ["--workers"]),
             (["--dropout", 1.5], 2, ["--dropout"]),
             (["--lr", "fast"], 2, ["--lr"]),
+            (["--model", "lenet"], 2, ["--model", "cnn"]),
+            (["--model", "cnn", "--hidden", 32], 2, ["--hidden", "mlp"]),
             (["--optimizer", "adamm"], 2, ["--optimizer"]),
             (["--optimizer", "adam", "--momentum", 0.9], 2, ["--momentum", "sgd"]),
             (["--resume"], 2, ["--resume", "--checkpoint"]),
@@ -241,6 +263,15 @@ class TrainMnist(unittest.TestCase):
         done = run(*SMALL, "--hidden", 32, "--checkpoint", self.path("a"), "--resume", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("weight", done.stderr)
+
+    def test_a_cnn_does_not_resume_as_an_mlp(self):
+        cnn = ["--data", "synthetic", "--limit", 300, "--epochs", 1, "--model", "cnn", "--checkpoint", self.path("a")]
+        run(*cnn)
+        self.assertIn("resumed", run(*cnn, "--resume").stdout)
+        done = run(*SMALL, "--checkpoint", self.path("a"), "--resume", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("model", done.stderr)
+        self.assertIn("cnn", done.stderr)
 
     def test_a_comma_locale_changes_nothing(self):
         digests = set()
