@@ -43,7 +43,7 @@ TEST(Prod, SecondGradientIsRightAtZerosAlongAnyAxes) {
 }
 
 TEST(Std, GradientIsZeroWhereNothingDeviates) {
-  EXPECT_EQ(gradient_of(tensor({3, 3, 3}, f64()), [](const Tensor& x) { return std(x); }), (Values{0, 0, 0}));
+  EXPECT_EQ(gradient_of(tensor({3, 3, 3}, f64()), [](const Tensor& x) { return weft::std(x); }), (Values{0, 0, 0}));
 }
 
 TEST(Var, IsStableFarFromZeroAndNanWithoutFreedom) {
@@ -52,7 +52,7 @@ TEST(Var, IsStableFarFromZeroAndNanWithoutFreedom) {
   EXPECT_EQ(var(x, {}, 0).item(), 2.0 / 3);
   EXPECT_TRUE(std::isnan(var(x, {}, 3).item()));
   EXPECT_TRUE(std::isnan(var(x, {}, 4).item()));
-  EXPECT_TRUE(std::isnan(std(tensor({1}, f64())).item()));
+  EXPECT_TRUE(std::isnan(weft::std(tensor({1}, f64())).item()));
   EXPECT_TRUE(std::isnan(var(zeros({0}, f64()), {}, 0).item()));
 }
 
