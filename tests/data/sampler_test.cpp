@@ -267,6 +267,15 @@ TEST(Collate, IsTheSameForAnyNumberOfWorkersAndAfterAResume) {
   EXPECT_NE(plain.next()->inputs.to_vector<float>(), expected[0]);
 }
 
+TEST(Collate, EveryBatchOfEveryEpochDrawsAnew) {
+  DataLoader loader(Numbers(20), {.batch_size = 4, .workers = 2, .seed = 3, .collate = mixed});
+  std::set<double> shares;
+  for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
+    for (const Batch& batch : loader.epoch(epoch)) shares.insert(batch.extras.at(1).item());
+  }
+  EXPECT_EQ(shares.size(), 15u);
+}
+
 TEST(Collate, MayChangeShapesAndLosesNothingElse) {
   const auto cut = [](Batch batch, RandomStream) {
     batch.inputs = batch.inputs.narrow(1, 0, 2).contiguous();
