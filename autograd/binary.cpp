@@ -4,6 +4,7 @@
 #include <limits>
 
 #include <weft/autograd/record.h>
+#include <weft/tensor/checks.h>
 
 namespace weft {
 
@@ -117,6 +118,10 @@ Tensor power_exponent_slope(const Tensor& y, const Operand& a, const Operand& b,
 
 Tensor pow(const Operand& a, const Operand& b) {
   const bool squares = b.is_number() && !a.is_number() && real(b) == 2;  // exact to one rounding, and quick
+  if (squares) {                                                         // the product alone would take integers
+    ops::check_defined(a.tensor(), "pow", "a", a.at());
+    ops::check_floating(a.tensor(), "a", "pow", a.at());
+  }
   Tensor y = ops::binary(squares ? BinaryOp::mul : BinaryOp::pow, a, squares ? a : b, "pow", a.at());
   if (Recorder r{"pow", a.at(), a, b}) {
     r.record(y, [a = autograd::SavedOperand(a), b = autograd::SavedOperand(b), y = r.output_for(1, y)](Back& back) {
@@ -134,6 +139,8 @@ Tensor pow(const Operand& a, const Operand& b) {
 // From the nearer end, so that weights 0 and 1 return the ends themselves.
 Tensor lerp(const Tensor& start, const Tensor& end, const Operand& weight) {
   const CallSite at = weight.at();
+  ops::check_defined(start, "lerp", "start", at);
+  ops::check_floating(start, "start", "lerp", at);
   const Tensor way = sub({end, at}, {start, at});
   const auto from_start = [&] { return add({start, at}, {mul({way, at}, weight), at}); };
   const auto from_end = [&] { return sub({end, at}, {mul({way, at}, {sub({1, at}, weight), at}), at}); };

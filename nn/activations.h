@@ -47,6 +47,9 @@ class WEFT_API LeakyReLU : public Module {
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
 
+ protected:
+  std::shared_ptr<Module> fresh() const override;
+
  private:
   double negative_slope_;
 };
@@ -57,6 +60,9 @@ class WEFT_API ELU : public Module {
   explicit ELU(double alpha = 1) noexcept : alpha_(alpha) {}
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 
  private:
   double alpha_;
@@ -69,6 +75,9 @@ class WEFT_API GELU : public Module {
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
 
+ protected:
+  std::shared_ptr<Module> fresh() const override;
+
  private:
   Approximate approximate_;
 };
@@ -78,6 +87,9 @@ class WEFT_API SiLU : public Module {
  public:
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 };
 
 /// log(1 + exp(beta x)) / beta; x itself where beta x > threshold. ValueError for a beta of 0 or one that is not
@@ -87,6 +99,9 @@ class WEFT_API Softplus : public Module {
   explicit Softplus(double beta = 1, double threshold = 20, CallSite at = CallSite::here());
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 
  private:
   double beta_, threshold_;
@@ -99,6 +114,9 @@ class WEFT_API Softmax : public Module {
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
 
+ protected:
+  std::shared_ptr<Module> fresh() const override;
+
  private:
   int axis_;
 };
@@ -108,6 +126,9 @@ class WEFT_API LogSoftmax : public Module {
   explicit LogSoftmax(int axis) noexcept : axis_(axis) {}
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 
  private:
   int axis_;

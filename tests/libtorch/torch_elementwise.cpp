@@ -27,7 +27,7 @@ void add_torch_elementwise(std::map<std::string, TorchCall>& t) {
   t["gelu/tanh"] = [](const Ts& x) { return torch::gelu(x[0], "tanh"); };
   t["softplus"] = [](const Ts& x) { return torch::softplus(x[0]); };
   t["softplus/threshold"] = [](const Ts& x) { return torch::softplus(x[0], 2, 5.01); };
-  t["clamp/real"] = [](const Ts& x) { return torch::clamp(x[0], -1.3, 1.1); };
+  t["clamp/real"] = [](const Ts& x) { return torch::clamp(torch::tanh(x[0]), -0.3, 0.7); };
   t["clamp"] = [](const Ts& x) { return torch::clamp(x[0], 0, 2); };
   t["clamp/min"] = [](const Ts& x) { return torch::clamp_min(x[0], 1); };
   t["clamp/max"] = [](const Ts& x) { return torch::clamp_max(x[0], 1); };

@@ -42,16 +42,16 @@ void add_torch_losses(std::map<std::string, TorchCall>& t) {
   t["nll_loss/options"] = [](const Ts& x) {
     return F::nll_loss(x[0], x[1], F::NLLLossFuncOptions().weight(class_weights(x[0])).ignore_index(3));
   };
-  t["mse_loss"] = [](const Ts& x) { return torch::mse_loss(x[0], x[1]); };
-  t["mse_loss/sum"] = [](const Ts& x) { return torch::mse_loss(x[0], x[1], at::Reduction::Sum); };
-  t["mse_loss/none"] = [](const Ts& x) { return torch::mse_loss(x[0], x[1], at::Reduction::None); };
-  t["l1_loss"] = [](const Ts& x) { return torch::l1_loss(x[0], x[1]); };
-  t["l1_loss/sum"] = [](const Ts& x) { return torch::l1_loss(x[0], x[1], at::Reduction::Sum); };
-  t["l1_loss/none"] = [](const Ts& x) { return torch::l1_loss(x[0], x[1], at::Reduction::None); };
-  t["smooth_l1_loss"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], x[1]); };
-  t["smooth_l1_loss/beta"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], x[1], at::Reduction::Sum, 0.5); };
-  t["smooth_l1_loss/none"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], x[1], at::Reduction::None); };
-  t["smooth_l1_loss/beta-0"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], x[1], at::Reduction::Mean, 0); };
+  t["mse_loss"] = [](const Ts& x) { return torch::mse_loss(x[0], -x[1]); };
+  t["mse_loss/sum"] = [](const Ts& x) { return torch::mse_loss(x[0], -x[1], at::Reduction::Sum); };
+  t["mse_loss/none"] = [](const Ts& x) { return torch::mse_loss(x[0], -x[1], at::Reduction::None); };
+  t["l1_loss"] = [](const Ts& x) { return torch::l1_loss(x[0], -x[1]); };
+  t["l1_loss/sum"] = [](const Ts& x) { return torch::l1_loss(x[0], -x[1], at::Reduction::Sum); };
+  t["l1_loss/none"] = [](const Ts& x) { return torch::l1_loss(x[0], -x[1], at::Reduction::None); };
+  t["smooth_l1_loss"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], -x[1]); };
+  t["smooth_l1_loss/beta"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], -x[1], at::Reduction::Sum, 0.5); };
+  t["smooth_l1_loss/none"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], -x[1], at::Reduction::None); };
+  t["smooth_l1_loss/beta-0"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], -x[1], at::Reduction::Mean, 0); };
   t["bce_with_logits"] = [](const Ts& x) { return torch::binary_cross_entropy_with_logits(x[0], x[1]); };
   t["bce_with_logits/sum"] = [](const Ts& x) {
     return torch::binary_cross_entropy_with_logits(x[0], x[1], {}, {}, at::Reduction::Sum);

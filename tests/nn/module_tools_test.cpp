@@ -258,6 +258,14 @@ TEST(Clone, TakesOverDTypeDeviceAndAModuleOfOnesOwn) {
   EXPECT_TRUE(same_bytes(net(x), (*untyped)(x)));
 }
 
+TEST(Clone, EveryLayerWithItsOptions) {
+  const nn::Sequential model{nn::ReLU(),      nn::Tanh(),        nn::Sigmoid(),      nn::LeakyReLU(0.3),
+                             nn::ELU(2),      nn::SiLU(),        nn::Softplus(2, 5), nn::GELU(Approximate::tanh),
+                             nn::Softmax(1),  nn::Flatten(1, 2), nn::LogSoftmax(-1), nn::Identity(),
+                             nn::Dropout(0.1)};
+  EXPECT_EQ(to_string(*nn::clone(model)), to_string(model));
+}
+
 TEST(Clone, KeepsWhatIsSharedWithin) {
   const auto shared = std::make_shared<nn::Linear>(3, 3);
   nn::Sequential model{shared, nn::ReLU(), shared};

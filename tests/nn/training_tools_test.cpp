@@ -16,7 +16,9 @@
 #include <weft/nn/init.h>
 #include <weft/nn/linear.h>
 #include <weft/nn/metrics.h>
+#include <weft/nn/optim.h>
 #include <weft/nn/sequential.h>
+#include <weft/tensor/capture.h>
 
 #include "nn/nn_test.h"
 
@@ -324,6 +326,45 @@ TEST(Metrics, RefuseWhatDoesNotFit) {
   error_of<ValueError>([&] { nn::confusion_matrix(classes({}), classes({}), 0); }, ErrorCode::value_out_of_range);
   error_of<ShapeError>([&] { nn::confusion_matrix(classes({1}), classes({1, 2}), 3); }, ErrorCode::shape_mismatch);
   error_of<StateError>([&] { nn::accuracy(Tensor(), classes({1})); }, ErrorCode::tensor_undefined);
+}
+
+// ---- all of it in a captured step
+
+TEST(TrainingTools, ACapturedStepIsAnEagerOne) {
+  struct Step {
+    explicit Step(Device device) : model(3, 2, true, {device, DType::float64}, generator) {
+      x = randn({4, 3}, {device, DType::float64}, generator);
+      labels = randint(0, 2, {4}, {device, DType::int64}, generator);
+    }
+    void operator()() {
+      optimizer.zero_grad();
+      const Tensor loss = cross_entropy(model(x), labels);
+      loss.backward();
+      nn::clip_grad_norm_(model.parameters(), 0.01);
+      optimizer.step();
+      ema.update();
+      mean.add(loss, 4);
+    }
+    Generator generator{3};
+    nn::Linear model;
+    nn::AdamW optimizer{model.parameters(), {.lr = 0.05}};
+    nn::EMA ema{model, 0.8};
+    nn::RunningMean mean;
+    Tensor x, labels;
+  };
+  for (const Device device : {serial(), cpu()}) {
+    Step eager(device), captured(device);
+    for (int i = 0; i < 7; ++i) eager();
+    CapturedStep step = capture([&] { captured(); });
+    step.replay(6);
+    EXPECT_EQ(captured.ema.updates(), 7);
+    EXPECT_EQ(captured.mean.weight(), 28);
+    EXPECT_EQ(captured.mean.mean(), eager.mean.mean());
+    for (std::size_t i = 0; i < 2; ++i) {
+      EXPECT_TRUE(same_bytes(captured.model.parameters()[i], eager.model.parameters()[i]));
+      EXPECT_TRUE(same_bytes(captured.ema.state_dict().tensors[i].tensor, eager.ema.state_dict().tensors[i].tensor));
+    }
+  }
 }
 
 // ---- early stopping

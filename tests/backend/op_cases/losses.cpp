@@ -14,6 +14,9 @@ Tensor beside(const Tensor& x, const std::vector<double>& values, const Shape& s
 }
 Tensor class_weights(const Tensor& x) { return beside(x, {0.5, 2, 0, 1.25}, {4}); }
 
+/// A target whose differences from the other argument have both signs, lie on both sides of beta and on no kink.
+Tensor apart(const Tensor& x) { return -x; }
+
 /// A loss of logits (.., 4, ..) and labels.
 OpCase of_classes(const char* name, Call call, bool independent = false, const Shape& logits = {5, 4},
                   const Shape& labels = {5}) {
@@ -96,20 +99,22 @@ std::vector<OpCase> loss_cases() {
       nll("nll_loss/none", false, 1, none),
       nll("nll_loss/options", true, 3, mean),
       of_classes("nll_loss/spatial", [](const Tensors& x) { return nll_loss(x[0], x[1]); }, false, {2, 4, 3}, {2, 3}),
-      of_pairs("mse_loss", [](const Tensors& x) { return mse_loss(x[0], x[1]); }),
-      of_pairs("mse_loss/sum", [](const Tensors& x) { return mse_loss(x[0], x[1], Reduction::sum); }),
+      of_pairs("mse_loss", [](const Tensors& x) { return mse_loss(x[0], apart(x[1])); }),
+      of_pairs("mse_loss/sum", [](const Tensors& x) { return mse_loss(x[0], apart(x[1]), Reduction::sum); }),
       of_pairs(
-          "mse_loss/none", [](const Tensors& x) { return mse_loss(x[0], x[1], Reduction::none); }, true),
-      of_pairs("l1_loss", [](const Tensors& x) { return l1_loss(x[0], x[1]); }),
-      of_pairs("l1_loss/sum", [](const Tensors& x) { return l1_loss(x[0], x[1], Reduction::sum); }),
+          "mse_loss/none", [](const Tensors& x) { return mse_loss(x[0], apart(x[1]), Reduction::none); }, true),
+      of_pairs("l1_loss", [](const Tensors& x) { return l1_loss(x[0], apart(x[1])); }),
+      of_pairs("l1_loss/sum", [](const Tensors& x) { return l1_loss(x[0], apart(x[1]), Reduction::sum); }),
       of_pairs(
-          "l1_loss/none", [](const Tensors& x) { return l1_loss(x[0], x[1], Reduction::none); }, true),
-      of_pairs("smooth_l1_loss", [](const Tensors& x) { return smooth_l1_loss(x[0], x[1]); }),
-      of_pairs("smooth_l1_loss/beta", [](const Tensors& x) { return smooth_l1_loss(x[0], x[1], Reduction::sum, 0.5); }),
+          "l1_loss/none", [](const Tensors& x) { return l1_loss(x[0], apart(x[1]), Reduction::none); }, true),
+      of_pairs("smooth_l1_loss", [](const Tensors& x) { return smooth_l1_loss(x[0], apart(x[1])); }),
+      of_pairs("smooth_l1_loss/beta",
+               [](const Tensors& x) { return smooth_l1_loss(x[0], apart(x[1]), Reduction::sum, 0.5); }),
       of_pairs(
-          "smooth_l1_loss/none", [](const Tensors& x) { return smooth_l1_loss(x[0], x[1], Reduction::none); }, true),
+          "smooth_l1_loss/none", [](const Tensors& x) { return smooth_l1_loss(x[0], apart(x[1]), Reduction::none); },
+          true),
       of_pairs("smooth_l1_loss/beta-0",
-               [](const Tensors& x) { return smooth_l1_loss(x[0], x[1], Reduction::mean, 0); }),
+               [](const Tensors& x) { return smooth_l1_loss(x[0], apart(x[1]), Reduction::mean, 0); }),
       of_pairs("bce_with_logits", [](const Tensors& x) { return bce_with_logits(x[0], x[1]); }),
       of_pairs("bce_with_logits/sum", [](const Tensors& x) { return bce_with_logits(x[0], x[1], Reduction::sum); }),
       of_pairs(
