@@ -56,7 +56,8 @@ void add_index_functions(std::map<std::string, TorchCall>& t) {
   t["pad"] = [](const Ts& x) { return padded_any(x[0], {1, 2}); };
   t["pad/value"] = [](const Ts& x) { return padded_any(x[0], {0, 1, 2, 1}, 1); };
   t["pad/crop"] = [](const Ts& x) { return padded_any(x[0], {-1, -2, 1, -3}, 1); };
-  t["pad/crop-all"] = [](const Ts& x) { return padded_any(x[0], {-3, -2, 1, 1}); };
+  // LibTorch refuses to take everything away
+  t["pad/crop-all"] = [](const Ts& x) { return torch::cat({x[0], x[0].narrow(0, 0, 2)}).narrow(1, 3, 0); };
   t["pad/none"] = [](const Ts& x) { return x[0].clone(); };
   t["pad/reflect"] = [](const Ts& x) { return padded_edge(x[0], {2, 4, 3, 0}, torch::kReflect); };
   t["pad/replicate"] = [](const Ts& x) { return padded_edge(x[0], {2, 4, 0, 1}, torch::kReplicate); };
@@ -102,8 +103,8 @@ void add_index_functions(std::map<std::string, TorchCall>& t) {
   t["gather"] = [](const Ts& x) { return x[0].gather(0, x[1]); };
   t["gather/last"] = [](const Ts& x) { return x[0].gather(-1, x[1]); };
   t["gather/part"] = [](const Ts& x) { return x[0].gather(1, x[1]); };
-  t["scatter_add"] = [](const Ts& x) { return x[0].scatter_add(0, x[1], x[2]); };
   // LibTorch wants a source of index's shape when it goes back
+  t["scatter_add"] = [](const Ts& x) { return x[0].scatter_add(0, x[1], x[2].narrow(0, 0, x[1].size(0))); };
   t["scatter_add/part"] = [](const Ts& x) {
     return x[0].scatter_add(1, x[1], x[2].narrow(0, 0, x[1].size(0)).narrow(2, 0, x[1].size(2)));
   };
