@@ -70,6 +70,8 @@ Conv1d::Conv1d(std::int64_t in, std::int64_t out, PerAxis kernel, const ConvOpti
 
 Tensor Conv1d::forward(const Tensor& x) { return conv1d(x, weight, bias, window_, call_site()); }
 
+std::shared_ptr<Module> Conv1d::fresh() const { return another<Conv1d>(window_); }
+
 std::string Conv1d::describe_options() const { return text_of_options(window_, spatial()); }
 
 Conv2d::Conv2d(std::int64_t in, std::int64_t out, PerAxis kernel, const ConvOptions& window, bool with_bias,
@@ -79,6 +81,8 @@ Conv2d::Conv2d(std::int64_t in, std::int64_t out, PerAxis kernel, const ConvOpti
 
 Tensor Conv2d::forward(const Tensor& x) { return conv2d(x, weight, bias, window_, call_site()); }
 
+std::shared_ptr<Module> Conv2d::fresh() const { return another<Conv2d>(window_); }
+
 std::string Conv2d::describe_options() const { return text_of_options(window_, spatial()); }
 
 ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, PerAxis kernel, const ConvTransposeOptions& window,
@@ -87,6 +91,8 @@ ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, PerAxis kern
       window_(window) {}
 
 Tensor ConvTranspose2d::forward(const Tensor& x) { return conv_transpose2d(x, weight, bias, window_, call_site()); }
+
+std::shared_ptr<Module> ConvTranspose2d::fresh() const { return another<ConvTranspose2d>(window_); }
 
 std::string ConvTranspose2d::describe_options() const {
   return text_of_options(window_, spatial()) + option_text("output_padding", window_.output_padding, 0, spatial());

@@ -2,6 +2,7 @@
 // Convolutional layers, with PyTorch's names, weight layouts and initialisation.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <weft/core/call_site.h>
@@ -32,6 +33,12 @@ class WEFT_API ConvBase : public Module {
   ConvBase(const char* name, int spatial, bool transposed, std::int64_t in, std::int64_t out, PerAxis kernel,
            std::int64_t groups, bool with_bias, TensorOptions options, Generator& generator, CallSite at);
   virtual std::string describe_options() const = 0;
+  /// Another layer of the same kind.
+  template <class Layer, class Options>
+  std::shared_ptr<Module> another(const Options& window) const {
+    return std::make_shared<Layer>(in_, out_, kernel_, window, bias.defined(),
+                                   TensorOptions(weight.device(), weight.dtype()));
+  }
   int spatial() const noexcept { return spatial_; }
 
  private:
@@ -51,6 +58,7 @@ class WEFT_API Conv1d : public ConvBase {
   Tensor forward(const Tensor& x) override;
 
  protected:
+  std::shared_ptr<Module> fresh() const override;
   std::string describe_options() const override;
 
  private:
@@ -68,6 +76,7 @@ class WEFT_API Conv2d : public ConvBase {
   Tensor forward(const Tensor& x) override;
 
  protected:
+  std::shared_ptr<Module> fresh() const override;
   std::string describe_options() const override;
 
  private:
@@ -83,6 +92,7 @@ class WEFT_API ConvTranspose2d : public ConvBase {
   Tensor forward(const Tensor& x) override;
 
  protected:
+  std::shared_ptr<Module> fresh() const override;
   std::string describe_options() const override;
 
  private:

@@ -2,6 +2,7 @@
 // Pooling as modules, for Sequential: the functions max_pool2d(), avg_pool2d(), ... of autograd/functions.h with their
 // options kept. They have no parameters; windows are checked in forward.
 
+#include <memory>
 #include <string>
 
 #include <weft/core/export.h>
@@ -17,6 +18,9 @@ class WEFT_API MaxPool1d : public Module {
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
 
+ protected:
+  std::shared_ptr<Module> fresh() const override;
+
  private:
   PerAxis kernel_;
   MaxPoolOptions window_;
@@ -27,6 +31,9 @@ class WEFT_API MaxPool2d : public Module {
   explicit MaxPool2d(PerAxis kernel, const MaxPoolOptions& window = {}) : kernel_(kernel), window_(window) {}
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 
  private:
   PerAxis kernel_;
@@ -39,6 +46,9 @@ class WEFT_API AvgPool1d : public Module {
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
 
+ protected:
+  std::shared_ptr<Module> fresh() const override;
+
  private:
   PerAxis kernel_;
   AvgPoolOptions window_;
@@ -49,6 +59,9 @@ class WEFT_API AvgPool2d : public Module {
   explicit AvgPool2d(PerAxis kernel, const AvgPoolOptions& window = {}) : kernel_(kernel), window_(window) {}
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 
  private:
   PerAxis kernel_;
@@ -61,6 +74,9 @@ class WEFT_API AdaptiveAvgPool2d : public Module {
   explicit AdaptiveAvgPool2d(PerAxis output_size) : output_(output_size) {}
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
+
+ protected:
+  std::shared_ptr<Module> fresh() const override;
 
  private:
   PerAxis output_;

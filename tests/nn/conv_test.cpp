@@ -82,6 +82,26 @@ TEST(ConvLayers, SayWhatTheyAre) {
   EXPECT_EQ(nn::AdaptiveAvgPool2d(1).describe(), "AdaptiveAvgPool2d(1)");
 }
 
+template <class Layer>
+void expect_clones(Layer layer, const Tensor& x) {
+  const nn::Ptr<Layer> copy = nn::clone(layer);
+  EXPECT_EQ(copy->describe(), layer.describe());
+  EXPECT_TRUE(same_bytes((*copy)(x), layer(x)));
+  for (const Tensor& p : copy->parameters()) EXPECT_FALSE(p.shares_storage(layer.parameters()[0]));
+}
+
+TEST(ConvLayers, CloneWithTheirOptions) {
+  const Tensor x = randn({2, 4, 9, 8}), line = randn({2, 4, 9});
+  expect_clones(nn::Conv1d(4, 6, 3, {.stride = 2, .groups = 2}, false), line);
+  expect_clones(nn::Conv2d(4, 6, {3, 2}, {.padding = {1, 0}, .dilation = 2}), x);
+  expect_clones(nn::ConvTranspose2d(4, 6, 3, {.stride = 2, .output_padding = 1}), x);
+  expect_clones(nn::MaxPool1d(2, {.stride = 1}), line);
+  expect_clones(nn::MaxPool2d(3, {.padding = 1, .ceil_mode = true}), x);
+  expect_clones(nn::AvgPool1d(2), line);
+  expect_clones(nn::AvgPool2d(3, {.padding = 1, .count_include_pad = false}), x);
+  expect_clones(nn::AdaptiveAvgPool2d({2, 3}), x);
+}
+
 TEST(PoolLayers, AreTheFunctions) {
   const Tensor x = randn({2, 3, 8, 6}), line = randn({2, 3, 9});
   EXPECT_TRUE(same_bytes(nn::MaxPool2d(2)(x), max_pool2d(x, 2)));
