@@ -34,12 +34,14 @@
 #include <weft/data/tensor_dataset.h>
 #include <weft/data/transforms.h>
 #include <weft/nn/activations.h>
+#include <weft/nn/attention.h>
 #include <weft/nn/checkpoint.h>
 #include <weft/nn/clip.h>
 #include <weft/nn/conv.h>
 #include <weft/nn/dropout.h>
 #include <weft/nn/early_stopping.h>
 #include <weft/nn/ema.h>
+#include <weft/nn/embedding.h>
 #include <weft/nn/flatten.h>
 #include <weft/nn/identity.h>
 #include <weft/nn/init.h>
@@ -48,6 +50,7 @@
 #include <weft/nn/metrics.h>
 #include <weft/nn/module.h>
 #include <weft/nn/module_list.h>
+#include <weft/nn/norm.h>
 #include <weft/nn/optim.h>
 #include <weft/nn/parity.h>
 #include <weft/nn/pool.h>

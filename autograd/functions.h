@@ -287,6 +287,20 @@ WEFT_API Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Te
 WEFT_API Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
                            double eps = 1e-5, CallSite at = CallSite::here());
 
+// ---- attention (attention.cpp)
+/// softmax(query key^T scale) value: query (.., L, E), key (.., S, E), value (.., S, Ev) -> (.., L, Ev); leading axes
+/// broadcast; scale is 1 / sqrt(E) unless given (Vaswani et al., 2017). L and S may differ.
+///
+/// attn_mask, broadcast to (.., L, S), says what is left out: bool, true where a query may look at a key; or floating,
+/// added to the scaled scores, where -inf leaves out. So (N, 1, 1, S) masks keys that are padding. is_causal lets query
+/// i look at keys 0 .. i only, on top of the mask. A query that may look at nothing gives zeros, and zero gradients.
+/// dropout_p drops attention weights, one draw of the generator per call; the caller passes 0 when not training.
+WEFT_API Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
+                                             const Tensor& attn_mask = {}, double dropout_p = 0, bool is_causal = false,
+                                             std::optional<double> scale = {},
+                                             Generator& generator = default_generator(),
+                                             CallSite at = CallSite::here());
+
 // ---- losses (loss.cpp, class_loss.cpp). A sum or mean over no elements, or over no samples or classes: ValueError.
 enum class Reduction : std::uint8_t { mean, sum, none };
 

@@ -71,6 +71,7 @@ std::vector<OpCase> window_cases();
 std::vector<OpCase> norm_cases();
 std::vector<OpCase> scan_cases();
 std::vector<OpCase> loss_cases();
+std::vector<OpCase> attention_cases();
 
 /// Accepts every dtype; for `accepts`.
 inline bool any_dtype(DType) { return true; }

@@ -142,6 +142,7 @@ const std::map<std::string, TorchCall>& torch_functions() {
     t["dropout/off"] = [](const Ts& x) { return torch::dropout(x[0], 0.25, false); };
     add_norm_functions(t);
     add_index_functions(t);
+    add_attention_functions(t);
     return made;
   }();
   return all;
@@ -150,6 +151,7 @@ const std::map<std::string, TorchCall>& torch_functions() {
 const std::map<std::string, std::string>& without_counterpart() {
   static const auto& all = *new std::map<std::string, std::string>{
       {"topk/indices", "equal elements are ordered by position here, as it comes there"},
+      {"scaled_dot_product_attention/dropout", "another random number generator draws another mask"},
       {"dropout", "another random number generator draws another mask"},
   };
   return all;

@@ -23,6 +23,7 @@ void add_torch_elementwise(std::map<std::string, TorchCall>& table);
 void add_torch_reduce(std::map<std::string, TorchCall>& table);
 void add_torch_losses(std::map<std::string, TorchCall>& table);
 void add_window_functions(std::map<std::string, TorchCall>& table);  // convolution and pooling
+void add_attention_functions(std::map<std::string, TorchCall>& table);
 
 /// Rows LibTorch does not have, or computes by another rule, with the reason.
 const std::map<std::string, std::string>& without_counterpart();
