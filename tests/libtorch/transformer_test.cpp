@@ -1,0 +1,162 @@
+// A pre-norm transformer block (multi-head attention, GELU) from the same weights, by name: output, the input's
+// gradient and every parameter's, as ||a - b|| / ||b||: 1e-5 in float32, 1e-10 in float64. And the masks of the
+// attention alone.
+
+#include <gtest/gtest.h>
+
+#include <torch/torch.h>
+
+#include <weft/weft.h>
+
+namespace weft::test {
+namespace {
+
+constexpr std::int64_t width = 24, heads = 4, batch = 3, length = 10;
+
+struct Block : nn::Module {
+  nn::Ptr<nn::LayerNorm> norm1 = register_module("norm1", nn::LayerNorm({width}));
+  nn::Ptr<nn::MultiheadAttention> attention =
+      register_module("attention", nn::MultiheadAttention(width, heads, 0, true, true));
+  nn::Ptr<nn::LayerNorm> norm2 = register_module("norm2", nn::LayerNorm({width}));
+  nn::Ptr<nn::Linear> wide = register_module("wide", nn::Linear(width, 4 * width));
+  nn::Ptr<nn::Linear> narrow = register_module("narrow", nn::Linear(4 * width, width));
+
+  Tensor forward(const Tensor& x) override {
+    nn::AttentionMasks masks;
+    masks.is_causal = true;
+    const Tensor n = norm1(x);
+    const Tensor h = x + attention->forward(n, n, n, masks);
+    return h + narrow(gelu(wide(norm2(h))));
+  }
+};
+
+struct TorchBlock : torch::nn::Module {
+  torch::nn::LayerNorm norm1 = register_module("norm1", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
+  torch::nn::MultiheadAttention attention =
+      register_module("attention", torch::nn::MultiheadAttention(torch::nn::MultiheadAttentionOptions(width, heads)));
+  torch::nn::LayerNorm norm2 = register_module("norm2", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
+  torch::nn::Linear wide = register_module("wide", torch::nn::Linear(width, 4 * width));
+  torch::nn::Linear narrow = register_module("narrow", torch::nn::Linear(4 * width, width));
+
+  torch::Tensor forward(const torch::Tensor& x) {
+    const torch::Tensor n = norm1(x).transpose(0, 1);
+    const torch::Tensor later = torch::ones({length, length}, torch::kBool).triu(1);
+    const torch::Tensor attended = std::get<0>(attention(n, n, n, torch::Tensor(), true, later));
+    const torch::Tensor h = x + attended.transpose(0, 1);
+    return h + narrow(torch::gelu(wide(norm2(h))));
+  }
+};
+
+template <class T>
+torch::Tensor to_torch(const Tensor& tensor) {
+  const Tensor host = tensor.detach().to(serial()).contiguous();
+  const std::vector<std::int64_t> extents(host.shape().begin(), host.shape().end());
+  return torch::from_blob(const_cast<T*>(host.data<T>()), extents, torch::CppTypeToScalarType<T>::value).clone();
+}
+
+template <class T>
+double distance(const Tensor& ours, const torch::Tensor& theirs) {
+  const torch::Tensor a = to_torch<T>(ours).to(torch::kFloat64), b = theirs.detach().to(torch::kFloat64);
+  return ((a - b).norm() / b.norm()).item<double>();
+}
+
+/// The parameters of `ours` under the same names, in `theirs`.
+template <class T>
+void copy_by_name(const nn::Module& ours, torch::nn::Module& theirs) {
+  theirs.to(torch::CppTypeToScalarType<T>::value);
+  const torch::NoGradGuard off;
+  auto named = theirs.named_parameters();
+  ASSERT_EQ(named.size(), ours.named_parameters().size());
+  for (const auto& [name, tensor] : ours.named_parameters()) {
+    torch::Tensor* target = named.find(name);
+    ASSERT_NE(target, nullptr) << name;
+    target->copy_(to_torch<T>(tensor));
+  }
+}
+
+template <class T>
+void compare_block(Device device, double limit) {
+  manual_seed(5);
+  Block ours;
+  for (const Tensor& p : ours.parameters()) nn::init::uniform_(p, -0.3, 0.3);  // biases and norms that matter
+  ours.to(device, dtype_of<T>);
+  TorchBlock theirs;
+  copy_by_name<T>(ours, theirs);
+  Tensor x = randn({batch, length, width}, {device, dtype_of<T>}).requires_grad_();
+  const Tensor weights = randn({batch, length, width}, {device, dtype_of<T>});
+  const torch::Tensor their_x = to_torch<T>(x).requires_grad_();
+
+  const Tensor y = ours(x);
+  y.backward(weights);
+  const torch::Tensor expected = theirs.forward(their_x);
+  expected.backward(to_torch<T>(weights));
+  EXPECT_LE(distance<T>(y, expected), limit);
+  EXPECT_LE(distance<T>(x.grad(), their_x.grad()), limit);
+  const auto named = theirs.named_parameters();
+  int compared = 0;
+  for (const auto& [name, tensor] : ours.named_parameters()) {
+    EXPECT_LE(distance<T>(tensor.grad(), named.find(name)->grad()), limit) << name;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 12);
+}
+
+TEST(LibTorchTransformer, Float32BlockAgreesOnCpu) { compare_block<float>(cpu(), 1e-5); }
+TEST(LibTorchTransformer, Float64BlockAgreesOnCpu) { compare_block<double>(cpu(), 1e-10); }
+TEST(LibTorchTransformer, Float32BlockAgreesOnSerial) { compare_block<float>(serial(), 1e-5); }
+TEST(LibTorchTransformer, Float64BlockAgreesOnSerial) { compare_block<double>(serial(), 1e-10); }
+
+/// Cross-attention with padded keys and a floating or bool mask, (length, batch, width) as by default.
+void compare_masks(bool floating) {
+  manual_seed(6);
+  nn::MultiheadAttention ours(width, heads);
+  ours.to(DType::float64);
+  torch::nn::MultiheadAttention theirs(torch::nn::MultiheadAttentionOptions(width, heads));
+  copy_by_name<double>(ours, *theirs);
+  const Tensor query = randn({7, batch, width}, DType::float64), memory = randn({5, batch, width}, DType::float64);
+  nn::AttentionMasks masks;
+  masks.key_padding_mask = from_vector<bool>({false, false, false, true, true,   //
+                                              false, false, false, false, true,  //
+                                              false, true, false, false, false},
+                                             {batch, 5});
+  masks.attn_mask = floating ? randn({batch * heads, 7, 5}, DType::float64) : rand({7, 5}) > 0.8;
+  if (!floating) masks.attn_mask.select(1, 0).fill_(false);  // the first key is for everybody
+  const auto as_bool = [](const Tensor& x) { return to_torch<std::uint8_t>(x.to(DType::uint8)).to(torch::kBool); };
+  const torch::Tensor their_mask = floating ? to_torch<double>(masks.attn_mask) : as_bool(masks.attn_mask);
+  const torch::Tensor expected =
+      std::get<0>(theirs(to_torch<double>(query), to_torch<double>(memory), to_torch<double>(memory),
+                         as_bool(masks.key_padding_mask), true, their_mask));
+  EXPECT_LE(distance<double>(ours.forward(query, memory, memory, masks), expected), 1e-12);
+}
+
+TEST(LibTorchTransformer, CrossAttentionWithPaddingAndBoolMask) { compare_masks(false); }
+TEST(LibTorchTransformer, CrossAttentionWithPaddingAndFloatMask) { compare_masks(true); }
+
+// Three steps of training and one evaluation: outputs, running statistics and gradients.
+TEST(LibTorchBatchNorm, FollowsTrainingAndEvaluation) {
+  manual_seed(7);
+  nn::BatchNorm2d ours(3, {}, DType::float64);
+  torch::nn::BatchNorm2d theirs(torch::nn::BatchNormOptions(3));
+  theirs->to(torch::kFloat64);
+  for (int step = 0; step < 3; ++step) {
+    Tensor x = (randn({4, 3, 5, 2}, DType::float64) * 2 + 3).detach().requires_grad_();
+    const torch::Tensor their_x = to_torch<double>(x).requires_grad_();
+    const Tensor y = ours(x);
+    const torch::Tensor expected = theirs(their_x);
+    EXPECT_LE(distance<double>(y, expected), 1e-12);
+    (y * y * y).sum().backward();
+    (expected * expected * expected).sum().backward();
+    EXPECT_LE(distance<double>(x.grad(), their_x.grad()), 1e-10);
+  }
+  EXPECT_LE(distance<double>(ours.weight.grad(), theirs->weight.grad()), 1e-10);
+  EXPECT_LE(distance<double>(ours.running_mean, theirs->running_mean), 1e-12);
+  EXPECT_LE(distance<double>(ours.running_var, theirs->running_var), 1e-12);
+  EXPECT_EQ(ours.num_batches_tracked.item<std::int64_t>(), theirs->num_batches_tracked.item<std::int64_t>());
+  ours.eval();
+  theirs->eval();
+  const Tensor x = randn({2, 3, 4, 4}, DType::float64);
+  EXPECT_LE(distance<double>(ours(x), theirs(to_torch<double>(x))), 1e-12);
+}
+
+}  // namespace
+}  // namespace weft::test
