@@ -17,14 +17,15 @@ Tensor counted(std::int64_t n, Device device, CallSite at) {
   return sub({cumsum(ones({n}, TensorOptions(device, DType::int64), at), 0, at), at}, 1);
 }
 
-// Classes last, everything else one axis of rows; labels to match.
+// Classes last, everything else one axis of rows; labels to match. Row-major also where a view would do (one sample):
+// a backend may take strided rows another way, and a sample's bits must not depend on how many there are.
 Tensor as_rows(const Tensor& scores, CallSite at) {
   const int rank = scores.rank();
   if (rank == 2) return scores;
   Axes order = {0};
   for (int i = 2; i < rank; ++i) order.push_back(i);
   order.push_back(1);
-  return reshape(permute(scores, order, at), {scores.numel() / scores.size(1), scores.size(1)}, at);
+  return contiguous(reshape(permute(scores, order, at), {scores.numel() / scores.size(1), scores.size(1)}, at), at);
 }
 Tensor as_line(const Tensor& labels, CallSite at) {
   return labels.rank() == 1 ? labels : reshape(labels, {labels.numel()}, at);

@@ -23,6 +23,15 @@ Tensor labels(std::int64_t batch, std::int64_t classes) {
   return randint(0, classes, {batch}, {serial(), DType::int64}, generator);
 }
 
+Tensor with_options(const Tensor& logits, Reduction reduction) {
+  CrossEntropyOptions options;
+  options.weight = tensor({0.5, 2, 1, 3}, f64()).to(logits.dtype());
+  options.ignore_index = 1;
+  options.label_smoothing = 0.3;
+  options.reduction = reduction;
+  return cross_entropy(logits, labels(6, 4), options);
+}
+
 std::vector<Fused> all() {
   using In = std::vector<Tensor>;
   return {
@@ -55,6 +64,8 @@ std::vector<Fused> all() {
       {"group_norm", [](const In& in) { return group_norm(in[0], 2, in[1], in[2]); }, {{3, 4, 5}, {4}, {4}}},
       {"cross_entropy_mean", [](const In& in) { return cross_entropy(in[0], labels(6, 4)); }, {{6, 4}}},
       {"cross_entropy_sum", [](const In& in) { return cross_entropy(in[0], labels(6, 4), Reduction::sum); }, {{6, 4}}},
+      {"cross_entropy_options", [](const In& in) { return with_options(in[0], Reduction::mean); }, {{6, 4}}},
+      {"cross_entropy_options_none", [](const In& in) { return with_options(in[0], Reduction::none); }, {{6, 4}}},
       {"cross_entropy_none",
        [](const In& in) { return cross_entropy(in[0], labels(6, 4), Reduction::none); },
        {{6, 4}}},

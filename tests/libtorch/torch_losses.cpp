@@ -52,13 +52,15 @@ void add_torch_losses(std::map<std::string, TorchCall>& t) {
   t["smooth_l1_loss/beta"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], -x[1], at::Reduction::Sum, 0.5); };
   t["smooth_l1_loss/none"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], -x[1], at::Reduction::None); };
   t["smooth_l1_loss/beta-0"] = [](const Ts& x) { return torch::smooth_l1_loss(x[0], -x[1], at::Reduction::Mean, 0); };
-  t["bce_with_logits"] = [](const Ts& x) { return torch::binary_cross_entropy_with_logits(x[0], x[1]); };
+  t["bce_with_logits"] = [](const Ts& x) {
+    return torch::binary_cross_entropy_with_logits(x[0], torch::sigmoid(x[1]));
+  };
   t["bce_with_logits/sum"] = [](const Ts& x) {
-    return torch::binary_cross_entropy_with_logits(x[0], x[1], {}, {}, at::Reduction::Sum);
+    return torch::binary_cross_entropy_with_logits(x[0], torch::sigmoid(x[1]), {}, {}, at::Reduction::Sum);
   };
   t["bce_with_logits/options"] = [](const Ts& x) {
     const auto plain = x[0].options().requires_grad(false);
-    return torch::binary_cross_entropy_with_logits(x[0], x[1], torch::full({1}, 2, plain),
+    return torch::binary_cross_entropy_with_logits(x[0], torch::sigmoid(x[1]), torch::full({1}, 2, plain),
                                                    torch::full({1, 1}, 3, plain), at::Reduction::None);
   };
 }

@@ -115,8 +115,9 @@ std::vector<OpCase> loss_cases() {
           true),
       of_pairs("smooth_l1_loss/beta-0",
                [](const Tensors& x) { return smooth_l1_loss(x[0], apart(x[1]), Reduction::mean, 0); }),
-      of_pairs("bce_with_logits", [](const Tensors& x) { return bce_with_logits(x[0], x[1]); }),
-      of_pairs("bce_with_logits/sum", [](const Tensors& x) { return bce_with_logits(x[0], x[1], Reduction::sum); }),
+      of_pairs("bce_with_logits", [](const Tensors& x) { return bce_with_logits(x[0], sigmoid(x[1])); }),
+      of_pairs("bce_with_logits/sum",
+               [](const Tensors& x) { return bce_with_logits(x[0], sigmoid(x[1]), Reduction::sum); }),
       of_pairs(
           "bce_with_logits/options",
           [](const Tensors& x) {
@@ -124,17 +125,14 @@ std::vector<OpCase> loss_cases() {
             options.weight = beside(x[0], {2}, {1});
             options.pos_weight = beside(x[0], {3}, {1, 1});
             options.reduction = Reduction::none;
-            return bce_with_logits(x[0], x[1], options);
+            return bce_with_logits(x[0], sigmoid(x[1]), options);
           },
           true),
   };
   for (OpCase& row : rows) {
     if (row.name.find("/none") != std::string::npos && row.inputs[1].kind == Kind::value)
       row.empty = {{{0, 5}, {0, 5}}};
-    if (row.name.rfind("bce", 0) == 0) {
-      row.inputs[0].domain = Domain::normal;
-      row.inputs[1].domain = Domain::positive;  // the formula does not mind a target beyond 1
-    }
+    if (row.name.rfind("bce", 0) == 0) row.inputs[0].domain = row.inputs[1].domain = Domain::normal;
   }
   return rows;
 }
