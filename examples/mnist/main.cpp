@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include <weft/weft.h>
@@ -93,7 +94,14 @@ int run(const Options& options) {
               report.threads, report.threads == 1 ? "" : "s", with_commas(options.batch_size).c_str());
 
   catch_signals();
+  std::optional<weft::Profiler> profiler;
+  if (options.profile) profiler.emplace();
   const bool complete = trainer.run([] { return interrupted != 0; });
+  if (profiler.has_value()) {
+    profiler->add_wait(trainer.loading().consumer_wait_seconds);
+    profiler->stop();
+    std::printf("%s", profiler->report().c_str());
+  }
   report.epochs = trainer.epochs();
   if (!options.trace.empty()) {
     weft::trace_stop();

@@ -67,6 +67,8 @@ int parse_options(int argc, char** argv, Options& options) {
   app.add_option("--json", options.json, "write figures of the run to this file")->group("Files");
   app.add_option("--trace", options.trace, "write a timeline of the run (its first million events) for ui.perfetto.dev")
       ->group("Files");
+  app.add_flag("--profile", options.profile, "print, per operation, where the time went and what limits it")
+      ->group("Files");
   app.add_option("--predictions", options.predictions,
                  "draw test digits with predictions as PNG; mistakes first, framed: 3>5 is a 5 taken for a 3")
       ->group("Files");

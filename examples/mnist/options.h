@@ -28,6 +28,7 @@ struct Options {
   bool resume = false;
   std::string json;
   std::string trace;
+  bool profile = false;
   std::string predictions;
 };
 

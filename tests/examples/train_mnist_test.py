@@ -142,6 +142,12 @@ class TrainMnist(unittest.TestCase):
         with open(self.path("p.png"), "rb") as f:
             self.assertEqual(f.read(8), b"\x89PNG\r\n\x1a\n")
 
+    def test_profile_says_what_limits_each_operation(self):
+        out = run(*SMALL, "--epochs", 1, "--profile").stdout
+        for words in ("operation", "linear", "linear, backward", "cross_entropy", "SGD", "GFLOP/s", "between calls",
+                      "As a whole: ", "-bound", "Peaks compared with"):
+            self.assertIn(words, out)
+
     def test_same_bytes_for_any_threads_and_workers(self):
         digests = set()
         for threads, workers in ((1, 0), (2, 1), (3, 4)):
