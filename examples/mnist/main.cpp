@@ -98,7 +98,7 @@ int run(const Options& options) {
   if (options.profile) profiler.emplace();
   const bool complete = trainer.run([] { return interrupted != 0; });
   if (profiler.has_value()) {
-    profiler->add_wait(trainer.loading().consumer_wait_seconds);
+    profiler->add_wait(trainer.waits().consumer_wait_seconds);
     profiler->stop();
     std::printf("%s", profiler->report().c_str());
   }

@@ -19,7 +19,7 @@ class Trainer {
   bool run(const std::function<bool()>& stop);
 
   const std::vector<EpochFigures>& epochs() const { return figures_; }
-  weft::LoaderStats loading() const { return loader_.stats(); }
+  weft::LoaderStats waits() const { return loader_.stats(); }
   std::int64_t parameters() const { return model_->num_parameters(); }
   /// The class of every test digit, as the network sees it now.
   std::vector<std::int64_t> predict_test();
