@@ -146,7 +146,7 @@ Tensor nll_loss(const Tensor& log_probs, const Tensor& labels, const NllLossOpti
   const Tensor picked = index_select(reshape(rows, {rows.numel()}, at), 0, position, at);
   const Tensor losses = where(t.kept, {mul({neg(picked, at), at}, t.weights), at}, {0, at});
   if (o.reduction == Reduction::none) return reshape(losses, labels.shape(), at);
-  const Tensor total = sum(losses, {}, false, at);
+  Tensor total = sum(losses, {}, false, at);
   if (o.reduction == Reduction::sum) return total;
   const Tensor divisor = weight_of_rows(line, options, rows, name, at);
   if (divisor.dtype() == rows.dtype()) return div({total, at}, divisor);

@@ -53,7 +53,8 @@ void add_torch_reduce(std::map<std::string, TorchCall>& t) {
            {"", 2}, {"/1", 1}, {"/1.5", 1.5}, {"/3", 3}, {"/0", 0}, {"/inf", infinity}, {"/-inf", -infinity}}) {
     const double power = p;
     add_forms(t, "norm" + suffix, [power](const T& x, const Axes& axes, bool keep) {
-      return torch::linalg_vector_norm(x, power, axes, keep);
+      const T y = torch::linalg_vector_norm(x, power, axes, keep);
+      return power == 0 ? y + 0 * x.sum(axes, keep) : y;  // of p = 0 LibTorch leaves the gradient undefined
     });
   }
   add_forms(t, "logsumexp", [](const T& x, const Axes& axes, bool keep) { return torch::logsumexp(x, axes, keep); });
