@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -58,6 +59,16 @@ void expect_close(const Tensor& ours, const torch::Tensor& theirs, double limit)
   EXPECT_LE(std::sqrt(difference), limit * std::sqrt(norm));
 }
 
+/// From fixed weights on the result's elements, as run() does.
+void go_back(const torch::Tensor& result) {
+  OpCase weights;
+  weights.name = "weights";
+  const Shape shape(std::span(result.sizes().data(), result.sizes().size()));
+  weights.inputs = {{shape}};
+  const DType wide = result.dtype() == torch::kFloat32 ? DType::float32 : DType::float64;
+  result.backward(to_torch(make_values(weights, 0, shape, Numbers::real), shape, Kind::value, wide));
+}
+
 class LibTorch : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(LibTorch, Agrees) {
@@ -79,14 +90,13 @@ TEST_P(LibTorch, Agrees) {
         theirs.push_back(to_torch(values, shapes[i], row.inputs[i].kind, dtype));
         if (gradients && row.inputs[i].kind == Kind::value) theirs.back().requires_grad_();
       }
-      const torch::Tensor expected = found->second(theirs);
-      if (gradients) {
-        OpCase weights;
-        weights.name = "weights";
-        const Shape shape(std::span(expected.sizes().data(), expected.sizes().size()));
-        weights.inputs = {{shape}};
-        const DType wide = expected.dtype() == torch::kFloat32 ? DType::float32 : DType::float64;
-        expected.backward(to_torch(make_values(weights, 0, shape, Numbers::real), shape, Kind::value, wide));
+      torch::Tensor expected;
+      try {
+        expected = found->second(theirs);
+        if (gradients) go_back(expected);
+      } catch (const c10::Error&) {  // of nothing LibTorch takes less than weft
+        if (std::none_of(shapes.begin(), shapes.end(), [](const Shape& s) { return s.numel() == 0; })) throw;
+        continue;
       }
       for (const std::string& text : backend_names()) {
         const Device device = parse_device(text);
