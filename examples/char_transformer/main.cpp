@@ -99,7 +99,6 @@ int run(const Options& options) {
   const weft::Device device = choose_device(options.backend);
   const Text text = read_text(options.text);
   const Vocabulary vocabulary(text.bytes);
-  static_cast<void>(vocabulary.encode(options.prompt));  // now, not after the training
   const std::vector<std::int64_t> tokens = vocabulary.encode(text.bytes);
   const auto split = static_cast<std::int64_t>(tokens.size() / 10 * 9);
   if (static_cast<std::int64_t>(tokens.size()) - split <= options.context) {
@@ -108,6 +107,7 @@ int run(const Options& options) {
                                " characters; the last tenth must be longer than --context " +
                                std::to_string(options.context));
   }
+  static_cast<void>(vocabulary.encode(options.prompt));  // now, not after the training
   const Stretches train(as_tensor({tokens.begin(), tokens.begin() + split}, device), options.context);
   const Stretches validation(as_tensor({tokens.begin() + split, tokens.end()}, device), options.context);
 
