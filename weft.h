@@ -61,9 +61,9 @@
 #include <weft/tensor/capture.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/generator.h>
-#include <weft/tensor/profiler.h>
 #include <weft/tensor/named_tensor.h>
 #include <weft/tensor/npy.h>
+#include <weft/tensor/profiler.h>
 #include <weft/tensor/safetensors.h>
 #include <weft/tensor/tensor.h>
 #include <weft/tensor/window.h>
