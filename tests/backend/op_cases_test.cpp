@@ -42,7 +42,7 @@ class Report : public testing::Environment {
       EXPECT_GE(total, floor) << "fewer op cases ran than are known to exist";
     }
   }
-  static constexpr int floor = 9000;
+  static constexpr int floor = 80000;
 };
 const testing::Environment* const report = testing::AddGlobalTestEnvironment(new Report);
 
