@@ -47,6 +47,7 @@
 #include <weft/nn/init.h>
 #include <weft/nn/linear.h>
 #include <weft/nn/loss.h>
+#include <weft/nn/memory.h>
 #include <weft/nn/metrics.h>
 #include <weft/nn/module.h>
 #include <weft/nn/module_list.h>

@@ -1,11 +1,13 @@
 #include <weft/autograd/checkpoint.h>
 
 #include <mutex>
+#include <optional>
 
 #include <weft/autograd/record.h>
 #include <weft/autograd/saved_tensor_hooks.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
+#include <weft/tensor/step_script.h>
 
 namespace weft {
 namespace {
@@ -19,10 +21,22 @@ struct GeneratorState {
   std::uint64_t seed, draw;
 };
 
+/// In a step that is being recorded draws are taken by the replays: what is remembered is which of them.
+struct RecordedDraws {
+  StepScript* script = nullptr;
+  std::size_t first = 0, last = 0;
+};
+
 // Sets generators to an earlier state and, at its end, back.
 class Replay {
  public:
-  explicit Replay(const std::vector<GeneratorState>& states) {
+  Replay(const std::vector<GeneratorState>& states, const RecordedDraws& recorded) {
+    if (recorded.script != nullptr) {
+      std::vector<Generator*> generators;
+      for (const GeneratorState& s : states) generators.push_back(s.generator);
+      again_.emplace(*recorded.script, recorded.first, recorded.last, std::move(generators));
+      return;
+    }
     now_.reserve(states.size());
     for (const GeneratorState& s : states) now_.push_back({s.generator, s.generator->seed(), s.generator->draw()});
     for (const GeneratorState& s : states) s.generator->set_state(s.seed, s.draw);
@@ -35,6 +49,7 @@ class Replay {
 
  private:
   std::vector<GeneratorState> now_;
+  std::optional<StepScript::Again> again_;
 };
 
 // One call of checkpoint(). The saved values of the calls made inside it are numbered in the order they were saved, and
@@ -53,6 +68,13 @@ class Part {
     const auto remember = [this](Generator& g) { states_.push_back({&g, g.seed(), g.draw()}); };
     remember(default_generator());
     for (Generator* g : options.generators) remember(*g);
+    draws_.script = StepScript::recording();
+    if (draws_.script != nullptr) draws_.first = draws_.script->draws();
+  }
+
+  /// The first call is over.
+  void called() noexcept {
+    if (draws_.script != nullptr) draws_.last = draws_.script->draws();
   }
 
   std::size_t next_number() noexcept { return count_++; }
@@ -71,6 +93,12 @@ class Part {
 
  private:
   void recompute() {
+    if (!states_.empty() && StepScript::recording() != draws_.script) {
+      throw StateError(ErrorCode::read_only, op,
+                       "the forward and the backward of a checkpoint have to be in the same captured step, or both "
+                       "outside: the random numbers of one are not there in the other",
+                       at_);
+    }
     std::vector<Tensor> inputs;
     inputs.reserve(inputs_.size());
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
@@ -82,7 +110,7 @@ class Part {
     values.reserve(count_);
     {
       const EnableGrad on;
-      const Replay replay(states_);
+      const Replay replay(states_, draws_);
       const SavedTensorHooks collect([&values](const Tensor& x) -> SavedTensorHooks::Unpack {
         values.push_back(x);
         return [] { return Tensor(); };  // nobody goes back through the second call
@@ -103,6 +131,7 @@ class Part {
   std::vector<autograd::Saved> inputs_;
   std::vector<char> records_;
   std::vector<GeneratorState> states_;
+  RecordedDraws draws_;
   std::size_t count_ = 0;
 
   std::recursive_mutex mutex_;  // fn_ may drop tensors whose graph has numbers of this part
@@ -137,7 +166,9 @@ std::vector<Tensor> checkpoint(const ListFunction& fn, const std::vector<Tensor>
   const SavedTensorHooks hooks([&part](const Tensor&) -> SavedTensorHooks::Unpack {
     return [number = std::make_shared<const Number>(part)] { return number->value(); };
   });
-  return fn(inputs);
+  std::vector<Tensor> results = fn(inputs);
+  part->called();
+  return results;
 }
 
 Tensor checkpoint(const std::function<Tensor(const Tensor&)>& fn, const Tensor& input, const CheckpointOptions& options,

@@ -15,6 +15,8 @@
 // version_conflict; another number of saved values, or other shapes, AutogradError (saved_mismatch). Side effects
 // happen twice: running statistics of a batch norm inside are updated twice.
 //
+// In a captured step (weft::capture) forward and backward have to be in the same step: StateError otherwise.
+//
 // What tensors of its own a captured function keeps alive is the caller's: pass large values as inputs.
 //
 // Threads: as for any graph. With preserve_rng_state the generators are set back during a recomputation, so no other

@@ -10,6 +10,7 @@
 #include <weft/autograd/grad_mode.h>
 #include <weft/core/dtype.h>
 #include <weft/core/message.h>
+#include <weft/nn/text_table.h>
 #include <weft/tensor/creation.h>
 
 namespace weft::nn {
@@ -58,12 +59,6 @@ class Watched {
   std::unordered_map<const Module*, Call> calls_;
 };
 
-std::string with_commas(std::int64_t value) {
-  std::string digits = message(value);
-  for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
-  return digits;
-}
-
 struct Count {
   std::int64_t elements = 0, trained = 0, bytes = 0;
   void add(const Tensor& tensor) {
@@ -77,31 +72,11 @@ struct Count {
 /// Own entries are those whose name holds no dot.
 bool is_own(const std::string& name) { return name.find('.') == std::string::npos; }
 
-using Row = std::vector<std::string>;
-
-std::string table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows[0].size(), 0);
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string pad(widths[i] - row[i].size(), ' ');
-      line +=
-          i < 2 ? row[i] + pad + "  " : pad + row[i] + (i + 1 < row.size() ? "  " : "");  // words left, numbers right
-    }
-    out += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string summary(Module& model, const Tensor& input, CallSite at) {
   const NoGrad off;
-  std::vector<Row> rows = {{"layer", "result", "parameters", "bytes"}};
+  std::vector<TableRow> rows = {{"layer", "result", "parameters", "bytes"}};
   Count all, buffers;
   {
     const Watched watched(model, at);
@@ -117,13 +92,11 @@ std::string summary(Module& model, const Tensor& input, CallSite at) {
       for (const auto& [name, tensor] : module->named_buffers()) {
         if (is_own(name) && seen.insert(tensor.impl()).second) buffers.add(tensor);
       }
-      const auto depth = static_cast<std::size_t>(std::count(path.begin(), path.end(), '.')) + (path.empty() ? 0 : 1);
-      const std::string name = path.substr(path.rfind('.') + 1);
-      rows.push_back({std::string(2 * depth, ' ') + (name.empty() ? "" : name + ": ") + module->describe(),
-                      watched.result_of(module), with_commas(own.elements), with_commas(own.bytes)});
+      rows.push_back({tree_cell(path, module->describe()), watched.result_of(module), with_commas(own.elements),
+                      with_commas(own.bytes)});
     }
   }
-  std::string text = table(rows);
+  std::string text = text_table(rows, 2);
   text += message(with_commas(all.elements), " parameters, ", with_commas(all.trained), " of them trained, ",
                   with_commas(all.bytes), " bytes");
   if (buffers.elements > 0) {

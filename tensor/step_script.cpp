@@ -45,7 +45,19 @@ backends::TensorView StepScript::number(std::function<double()> value) {
   return backends::contiguous_view(word.device(), DType::float64, {});
 }
 
+const backends::RandomKey* StepScript::Again::next(const Generator& generator) noexcept {
+  if (std::find(generators_.begin(), generators_.end(), &generator) == generators_.end()) return nullptr;
+  while (next_ < last_) {
+    const auto& [drawn_from, key] = script_.drawn_[next_++];
+    if (drawn_from == &generator) return &key;
+  }
+  return nullptr;
+}
+
 backends::RandomKey StepScript::draw(Generator& generator) {
+  if (again_ != nullptr) {
+    if (const backends::RandomKey* key = again_->next(generator)) return *key;
+  }
   const Word word = new_word();
   act(
       [word, &generator, seed = generator.seed()] {
@@ -57,7 +69,9 @@ backends::RandomKey StepScript::draw(Generator& generator) {
         word.set(generator.next_draw());
       },
       [&generator] { generator.set_state(generator.seed(), generator.draw() - 1); });
-  return {generator.seed(), 0, static_cast<const std::uint64_t*>(word.device())};
+  const backends::RandomKey key = {generator.seed(), 0, static_cast<const std::uint64_t*>(word.device())};
+  drawn_.emplace_back(&generator, key);
+  return key;
 }
 
 void StepScript::writes(Storage& storage) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <weft/backends/backend.h>
@@ -46,6 +47,28 @@ class StepScript {
   backends::TensorView number(std::function<double()> value);
   /// The key of one draw of `generator` in each step; the draw is taken at each replay, not now.
   backends::RandomKey draw(Generator& generator);
+  /// How many draws were asked for so far; within Again, how many before the next one.
+  std::size_t draws() const noexcept { return again_ != nullptr ? again_->next_ : drawn_.size(); }
+  /// For the length of a scope the draws first .. last - 1 of `generators` are given again, in their order: a function
+  /// called a second time in the same step sees the numbers of its first call.
+  class Again {
+   public:
+    Again(StepScript& script, std::size_t first, std::size_t last, std::vector<Generator*> generators)
+        : script_(script), outer_(script.again_), next_(first), last_(last), generators_(std::move(generators)) {
+      script.again_ = this;
+    }
+    ~Again() { script_.again_ = outer_; }
+    Again(const Again&) = delete;
+    Again& operator=(const Again&) = delete;
+
+   private:
+    friend class StepScript;
+    const backends::RandomKey* next(const Generator& generator) noexcept;
+    StepScript& script_;
+    Again* outer_;
+    std::size_t next_, last_;
+    std::vector<Generator*> generators_;
+  };
   /// Every replay writes to this storage: its version rises each time. Storages of the recording itself are left out.
   void writes(Storage& storage);
 
@@ -77,6 +100,8 @@ class StepScript {
   std::vector<Action> actions_;
   std::vector<std::unique_ptr<Words>> words_;
   std::vector<Storage*> written_;  // one reference each
+  std::vector<std::pair<const Generator*, backends::RandomKey>> drawn_;
+  Again* again_ = nullptr;
 };
 
 /// The key of the generator's next draw: taken now, or, while a step is recorded, at every replay.

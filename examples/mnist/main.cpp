@@ -101,6 +101,7 @@ int run(const Options& options) {
     profiler->add_wait(trainer.waits().consumer_wait_seconds);
     profiler->stop();
     std::printf("%s", profiler->report().c_str());
+    std::printf("What a training step keeps in memory:\n%s", trainer.memory().to_string().c_str());
   }
   report.epochs = trainer.epochs();
   if (!options.trace.empty()) {

@@ -162,6 +162,12 @@ std::vector<std::int64_t> Trainer::predict_test() {
   return predicted;
 }
 
+weft::nn::MemoryReport Trainer::memory() {
+  weft::DataLoader one(test_, {.batch_size = options_.batch_size, .workers = 0, .device = device_});
+  model_->train();
+  return weft::nn::memory_report(*model_, (*one.epoch(0).begin()).inputs, optimizer_.get());
+}
+
 void Trainer::save(const weft::LoaderState& position) {
   nn::Progress progress;
   progress.step = schedule_.position();

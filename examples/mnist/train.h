@@ -23,6 +23,8 @@ class Trainer {
   std::int64_t parameters() const { return model_->num_parameters(); }
   /// The class of every test digit, as the network sees it now.
   std::vector<std::int64_t> predict_test();
+  /// What one training step keeps in memory, by layer and kind.
+  weft::nn::MemoryReport memory();
 
  private:
   struct Running {  // sums over the examples of the current epoch

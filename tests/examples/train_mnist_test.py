@@ -145,7 +145,8 @@ class TrainMnist(unittest.TestCase):
     def test_profile_says_what_limits_each_operation(self):
         out = run(*SMALL, "--epochs", 1, "--profile").stdout
         for words in ("operation", "linear", "linear, backward", "cross_entropy", "SGD", "GFLOP/s", "between calls",
-                      "As a whole: ", "-bound", "Peaks compared with"):
+                      "As a whole: ", "-bound", "Peaks compared with", "What a training step keeps in memory",
+                      "activations", "The backend has "):
             self.assertIn(words, out)
 
     def test_same_bytes_for_any_threads_and_workers(self):

@@ -34,7 +34,12 @@ class Training {
   void step() {
     made.optimizer->zero_grad();
     const Tensor rows = index_select(order_, 0, cursor_).reshape({batch});
-    const Tensor hidden = dropout(model(index_select(images_, 0, rows)), 0.2, true, generator_);
+    const auto network = [this](const Tensor& x) { return dropout(model(x), 0.2, true, generator_); };
+    const auto part = [&](const Tensor& x) {  // within a part: its draws are found again too
+      return nested ? checkpoint(network, x, {.generators = {&generator_}}) : network(x);
+    };
+    const Tensor images = index_select(images_, 0, rows);
+    const Tensor hidden = recomputed ? checkpoint(part, images, {.generators = {&generator_}}) : part(images);
     loss = cross_entropy(hidden, index_select(labels_, 0, rows));
     loss.backward();
     made.optimizer->step();
@@ -62,6 +67,7 @@ class Training {
   nn::Sequential model{nn::Linear(12, 16), nn::Tanh(), nn::Dropout(0.25), nn::Linear(16, 5)};
   Made made;
   Tensor loss;
+  bool recomputed = false, nested = false;  // the activations, by checkpoint()
 
  private:
   Generator generator_{9};  // beside the default one, which nn::Dropout draws from
@@ -145,6 +151,27 @@ TEST_P(CapturedTraining, ManyReplaysAtOnceAndEagerStepsBetweenThem) {
   again.step();
   step.replay(8);
   EXPECT_EQ(again.state(), expected);
+}
+
+TEST_P(CapturedTraining, RecomputedActivationsSeeTheDrawsOfTheirFirstCall) {
+  const Make make = optimizers[1].second;
+  Training plain(GetParam(), DType::float32, make);
+  for (int i = 0; i < 10; ++i) plain.step();
+  for (const bool nested : {false, true}) {
+    Training again(GetParam(), DType::float32, make);
+    again.recomputed = true;
+    again.nested = nested;
+    CapturedStep step = capture([&] { again.step(); });
+    step.replay(9);
+    EXPECT_EQ(again.state(), plain.state()) << "nested: " << nested;
+  }
+}
+
+TEST_P(CapturedTraining, APartIsNotRecomputedInAnotherStep) {
+  const TensorOptions device{GetParam()};
+  const Tensor x = ones({4}, device).requires_grad_();
+  const Tensor y = checkpoint([](const Tensor& v) { return dropout(v * v, 0.5).exp(); }, x).sum();
+  error_of<StateError>([&] { capture([&] { grad({y}, {x}, {}, true); }); }, ErrorCode::read_only);
 }
 
 TEST_P(CapturedTraining, TheLearningRateMayBeSetBetweenReplays) {
