@@ -9,7 +9,7 @@
 WEFT_PACKAGES_BUILD="ca-certificates cmake g++ ninja-build pkg-config libeigen3-dev nlohmann-json3-dev zlib1g-dev libcli11-dev
   libcurl4-openssl-dev libpng-dev"
 WEFT_PACKAGES_TEST="binutils ccache clang clang-format clang-tidy curl git libgtest-dev googletest make python3"
-WEFT_PACKAGES_EXTRA="doxygen g++-aarch64-linux-gnu libtorch-dev python3-numpy qemu-user-static valgrind"
+WEFT_PACKAGES_EXTRA="doxygen g++-aarch64-linux-gnu libtorch-dev python3-numpy python3-torch qemu-user-static valgrind"
 
 weft_missing_packages() {
   local package
