@@ -80,6 +80,10 @@ set(WEFT_PCH_backends <weft/backends/backend.h>)
 set(WEFT_PCH_tensor <weft/tensor/tensor.h> <sstream>)
 set(WEFT_PCH_autograd <weft/autograd/functions.h> <sstream>)
 
+if(WEFT_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(weft_build INTERFACE -fpch-preprocess)  # for ccache
+endif()
+
 function(weft_precompile_room name needs)
   set(headers ${WEFT_PCH_STD})
   foreach(room backends tensor autograd)
@@ -89,6 +93,8 @@ function(weft_precompile_room name needs)
   endforeach()
   target_precompile_headers(weft_${name} PRIVATE ${headers})
 endfunction()
+
+set(WEFT_TEST_OPTIONS $<$<CONFIG:Release>:-O1>)  # compiling tests costs more than running them
 
 # One for all tests: made on first use, with the flags that weft_test gives.
 function(weft_precompile_test name)
@@ -126,8 +132,6 @@ function(weft_room name)
   endif()
   set_property(GLOBAL APPEND PROPERTY WEFT_ROOMS ${name})
 endfunction()
-
-set(WEFT_TEST_OPTIONS $<$<CONFIG:Release>:-O1>)  # compiling tests costs more than running them
 
 function(weft_test name)
   cmake_parse_arguments(PARSE_ARGV 1 TEST "SINGLE" "TIMEOUT" "SOURCES;LIBS;NEEDS;LABELS;DEFINES;ENVIRONMENT")

@@ -2,11 +2,7 @@
 // name, over three steps of SGD: output, the input's gradient and every parameter's as ||a - b|| / ||b||. tanh instead
 // of ReLU, so that no sign of a rounding error decides.
 
-#include <gtest/gtest.h>
-
-#include <torch/torch.h>
-
-#include <weft/weft.h>
+#include "compare.h"
 
 namespace weft::test {
 namespace {
@@ -38,34 +34,12 @@ struct TorchNet : torch::nn::Module {
 };
 
 template <class T>
-torch::Tensor to_torch(const Tensor& tensor) {
-  const Tensor host = tensor.detach().to(serial()).contiguous();
-  const std::vector<std::int64_t> extents(host.shape().begin(), host.shape().end());
-  return torch::from_blob(const_cast<T*>(host.data<T>()), extents, torch::CppTypeToScalarType<T>::value).clone();
-}
-
-template <class T>
-double distance(const Tensor& ours, const torch::Tensor& theirs) {
-  const torch::Tensor a = to_torch<T>(ours).to(torch::kFloat64), b = theirs.detach().to(torch::kFloat64);
-  return ((a - b).norm() / b.norm()).item<double>();
-}
-
-template <class T>
 void compare(Device device, double limit) {
   manual_seed(21);
   Net ours;
   ours.to(device, dtype_of<T>);
   TorchNet theirs;
-  theirs.to(torch::CppTypeToScalarType<T>::value);
-  {
-    const torch::NoGradGuard off;
-    auto named = theirs.named_parameters();
-    for (const auto& [name, tensor] : ours.named_parameters()) {
-      torch::Tensor* target = named.find(name);
-      ASSERT_NE(target, nullptr) << name;
-      target->copy_(to_torch<T>(tensor));
-    }
-  }
+  copy_by_name<T>(ours, theirs);
   nn::SGD sgd(ours.parameters(), {.lr = 0.1, .momentum = 0.9});
   torch::optim::SGD their_sgd(theirs.parameters(), torch::optim::SGDOptions(0.1).momentum(0.9));
   int compared = 0;

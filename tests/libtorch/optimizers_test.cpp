@@ -1,10 +1,6 @@
 // A thousand steps of every optimiser beside LibTorch's, in float64 from the same weights with the same gradients:
 // ||a - b|| / ||b|| at most 1e-10.
 
-#include <gtest/gtest.h>
-
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <functional>
@@ -12,16 +8,10 @@
 #include <string>
 #include <vector>
 
-#include <weft/weft.h>
+#include "compare.h"
 
 namespace weft::test {
 namespace {
-
-torch::Tensor to_torch(const Tensor& tensor) {
-  const std::vector<std::int64_t> extents(tensor.shape().begin(), tensor.shape().end());
-  const std::vector<double> values = tensor.detach().to_vector<double>();
-  return torch::tensor(values, torch::kFloat64).reshape(extents);
-}
 
 using Ours = std::function<std::unique_ptr<nn::Optimizer>(std::vector<Tensor>)>;
 using Theirs = std::function<std::unique_ptr<torch::optim::Optimizer>(std::vector<torch::Tensor>)>;
@@ -101,7 +91,7 @@ TEST(LibTorchOptimizers, AgreeOverAThousandSteps) {
       std::vector<torch::Tensor> q;
       for (const Shape& shape : shapes) {
         p.push_back(randn(shape, {device, DType::float64}, generator).requires_grad_());
-        q.push_back(to_torch(p.back()).requires_grad_());
+        q.push_back(to_torch<double>(p.back()).requires_grad_());
       }
       const auto ours = pair.ours(p);
       const auto theirs = pair.theirs(q);
@@ -113,13 +103,13 @@ TEST(LibTorchOptimizers, AgreeOverAThousandSteps) {
             continue;
           }
           p[i].set_grad(randn(shapes[i], {device, DType::float64}, generator));
-          q[i].mutable_grad() = to_torch(p[i].grad());
+          q[i].mutable_grad() = to_torch<double>(p[i].grad());
         }
         ours->step();
         theirs->step();
       }
       for (std::size_t i = 0; i < p.size(); ++i) {
-        const double apart = ((to_torch(p[i]) - q[i].detach()).norm() / q[i].detach().norm()).item<double>();
+        const double apart = distance<double>(p[i], q[i]);
         EXPECT_LE(apart, 1e-10) << pair.name << " run " << runs << " tensor " << i;
         worst = std::max(worst, apart);
       }

@@ -1,27 +1,10 @@
 // The MLP from the same weights and the same batches: every gradient, per tensor, as ||a - b|| / ||b||: 1e-5 in float32
 // (tanh, so that no sign of a ReLU decides), 1e-10 in float64; and the weights after ten steps of SGD with momentum.
 
-#include <gtest/gtest.h>
-
-#include <torch/torch.h>
-
-#include <weft/weft.h>
+#include "compare.h"
 
 namespace weft::test {
 namespace {
-
-template <class T>
-torch::Tensor to_torch(const Tensor& tensor) {
-  const Tensor host = tensor.detach().to(serial()).contiguous();
-  const std::vector<std::int64_t> extents(host.shape().begin(), host.shape().end());
-  return torch::from_blob(const_cast<T*>(host.data<T>()), extents, torch::CppTypeToScalarType<T>::value).clone();
-}
-
-template <class T>
-double distance(const Tensor& ours, const torch::Tensor& theirs) {
-  const torch::Tensor a = to_torch<T>(ours).to(torch::kFloat64), b = theirs.detach().to(torch::kFloat64);
-  return ((a - b).norm() / b.norm()).item<double>();
-}
 
 template <class T>
 void compare(Device device, double limit, int steps) {

@@ -2,13 +2,11 @@
 // gradient and every parameter's, as ||a - b|| / ||b||: 1e-5 in float32, 1e-10 in float64. And the masks of the
 // attention alone.
 
-#include <gtest/gtest.h>
-
+#include <cmath>
 #include <limits>
+#include <vector>
 
-#include <torch/torch.h>
-
-#include <weft/weft.h>
+#include "compare.h"
 
 namespace weft::test {
 namespace {
@@ -56,33 +54,6 @@ struct TorchBlock : torch::nn::Module {
 };
 
 template <class T>
-torch::Tensor to_torch(const Tensor& tensor) {
-  const Tensor host = tensor.detach().to(serial()).contiguous();
-  const std::vector<std::int64_t> extents(host.shape().begin(), host.shape().end());
-  return torch::from_blob(const_cast<T*>(host.data<T>()), extents, torch::CppTypeToScalarType<T>::value).clone();
-}
-
-template <class T>
-double distance(const Tensor& ours, const torch::Tensor& theirs) {
-  const torch::Tensor a = to_torch<T>(ours).to(torch::kFloat64), b = theirs.detach().to(torch::kFloat64);
-  return ((a - b).norm() / b.norm()).item<double>();
-}
-
-/// The parameters of `ours` under the same names, in `theirs`.
-template <class T>
-void copy_by_name(const nn::Module& ours, torch::nn::Module& theirs) {
-  theirs.to(torch::CppTypeToScalarType<T>::value);
-  const torch::NoGradGuard off;
-  auto named = theirs.named_parameters();
-  ASSERT_EQ(named.size(), ours.named_parameters().size());
-  for (const auto& [name, tensor] : ours.named_parameters()) {
-    torch::Tensor* target = named.find(name);
-    ASSERT_NE(target, nullptr) << name;
-    target->copy_(to_torch<T>(tensor));
-  }
-}
-
-template <class T>
 void compare_block(Device device, double limit) {
   manual_seed(5);
   Block ours;
@@ -113,6 +84,78 @@ TEST(LibTorchTransformer, Float32BlockAgreesOnCpu) { compare_block<float>(cpu(),
 TEST(LibTorchTransformer, Float64BlockAgreesOnCpu) { compare_block<double>(cpu(), 1e-10); }
 TEST(LibTorchTransformer, Float32BlockAgreesOnSerial) { compare_block<float>(serial(), 1e-5); }
 TEST(LibTorchTransformer, Float64BlockAgreesOnSerial) { compare_block<double>(serial(), 1e-10); }
+
+constexpr std::int64_t words = 30;
+
+/// The powers of two from a first word on, (batch, length), modulo the number of words.
+Tensor doubled(const Tensor& firsts) {
+  std::vector<std::int64_t> values;
+  for (std::int64_t word : firsts.to_vector<std::int64_t>()) {
+    for (std::int64_t i = 0; i < length; ++i, word = word * 2 % words) values.push_back(word);
+  }
+  return from_vector<std::int64_t>(values, {batch, length});
+}
+
+struct Language : nn::Module {  // the network of examples/char_transformer, with one block
+  nn::Ptr<nn::Embedding> token = register_module("token", nn::Embedding(words, width));
+  nn::Ptr<nn::Embedding> position = register_module("position", nn::Embedding(length, width));
+  nn::Ptr<Block> block = register_module("block", Block());
+  nn::Ptr<nn::LayerNorm> norm = register_module("norm", nn::LayerNorm({width}));
+  nn::Ptr<nn::Linear> head = register_module("head", nn::Linear(width, words));
+
+  Tensor forward(const Tensor& tokens) override { return head(norm(block(token(tokens) + position->weight))); }
+};
+
+struct TorchLanguage : torch::nn::Module {
+  torch::nn::Embedding token = register_module("token", torch::nn::Embedding(words, width));
+  torch::nn::Embedding position = register_module("position", torch::nn::Embedding(length, width));
+  std::shared_ptr<TorchBlock> block = register_module("block", std::make_shared<TorchBlock>());
+  torch::nn::LayerNorm norm = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
+  torch::nn::Linear head = register_module("head", torch::nn::Linear(width, words));
+
+  torch::Tensor forward(const torch::Tensor& tokens) {
+    return head(norm(block->forward(token(tokens) + position->weight)));
+  }
+};
+
+/// AdamW with warm-up and cosine, as char_transformer trains: from equal weights and batches every loss is the same.
+TEST(LibTorchTransformer, TrainingALanguageModelHasLibTorchsLosses) {
+  constexpr std::int64_t steps = 60, warmup = 6;
+  constexpr double lr = 3e-3;
+  manual_seed(8);
+  Language ours;
+  ours.to(DType::float64);
+  TorchLanguage theirs;
+  copy_by_name<double>(ours, theirs);
+  nn::AdamW optimizer(ours.parameters(), {.lr = lr});
+  nn::WarmupCosine schedule(optimizer, {.base_lr = lr, .warmup_steps = warmup, .total_steps = steps});
+  torch::optim::AdamW their_optimizer(theirs.parameters(), torch::optim::AdamWOptions(lr));
+  double first = 0, last = 0;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    // A rule to learn: the next word is twice this one.
+    const Tensor firsts = randint(1, words, {batch}, DType::int64);
+    const Tensor tokens = doubled(firsts), targets = doubled(doubled(firsts).select(1, 1));
+    optimizer.zero_grad();
+    const Tensor loss = cross_entropy(ours(tokens).flatten(0, 1), targets.flatten());
+    loss.backward();
+    optimizer.step();
+    schedule.step();
+
+    const double rate = step < warmup
+                            ? lr * static_cast<double>(step + 1) / warmup
+                            : lr * (1 + std::cos(M_PI * static_cast<double>(step - warmup) / (steps - warmup))) / 2;
+    static_cast<torch::optim::AdamWOptions&>(their_optimizer.param_groups()[0].options()).lr(rate);
+    their_optimizer.zero_grad();
+    const torch::Tensor expected = torch::nn::functional::cross_entropy(
+        theirs.forward(to_torch<std::int64_t>(tokens)).flatten(0, 1), to_torch<std::int64_t>(targets).flatten());
+    expected.backward();
+    their_optimizer.step();
+    last = loss.item();
+    if (step == 0) first = last;
+    ASSERT_NEAR(last, expected.item<double>(), 1e-8 * expected.item<double>()) << "step " << step;
+  }
+  EXPECT_LT(last, 0.6 * first);  // it did learn
+}
 
 /// Cross-attention with padded keys and a floating or bool mask, (length, batch, width) as by default.
 void compare_masks(bool floating) {

@@ -37,7 +37,7 @@ case $way in
     from=(-DWEFT_FROM=package -DCMAKE_PREFIX_PATH="$prefix" "${disable[@]}") ;;
   folder | fetch)
     build=$work/nested
-    from=(-DWEFT_FROM="$way" -DWEFT_SOURCE="$WEFT_SOURCE_TREE" -DFETCHCONTENT_BASE_DIR="$build") ;;
+    from=(-DWEFT_FROM="$way" -DWEFT_SOURCE="$WEFT_SOURCE_TREE" -DFETCHCONTENT_BASE_DIR="$build" -DWEFT_PCH=ON) ;;
   pkgconfig)
     rm -rf "$build" && mkdir -p "$build" ;;
   *) fail "unknown way $way" ;;
