@@ -12,7 +12,7 @@ namespace {
 
 constinit thread_local const AnomalyOptions* innermost = nullptr;
 
-bool any(const Tensor& flags) {
+bool any_set(const Tensor& flags) {
   return ops::reduce(ReduceOp::any, flags, {}, false, "anomaly", {}).item<bool>(CallSite{});
 }
 
@@ -31,10 +31,10 @@ const AnomalyOptions* anomaly() noexcept { return innermost; }
 std::string anomaly_in(const Tensor& x, const AnomalyOptions& options) {
   if (!is_floating(x.dtype()) || x.numel() == 0) return {};
   constexpr double infinity = std::numeric_limits<double>::infinity();
-  bool found = any(ops::binary(BinaryOp::ne, x, x, "anomaly", {}));
+  bool found = any_set(ops::binary(BinaryOp::ne, x, x, "anomaly", {}));
   if (!found && options.infinities) {
     const Tensor size = ops::unary(UnaryOp::abs, x, "anomaly", {});
-    found = any(ops::binary(BinaryOp::eq, size, infinity, "anomaly", {}));
+    found = any_set(ops::binary(BinaryOp::eq, size, infinity, "anomaly", {}));
   }
   if (!found) return {};
   const auto values = ops::cast(x, DType::float64, "anomaly", {}).to_vector<double>(CallSite{});
