@@ -32,7 +32,7 @@ void launch(void (*kernel)(P...), const LaunchShape& shape, cudaStream_t stream,
   static_assert(sizeof...(P) == sizeof...(A), "as many arguments as the kernel has parameters");
   std::tuple<P...> parameters{static_cast<P>(std::forward<A>(arguments))...};
 #ifdef WEFT_CUDA_ON_CPU
-  weft_harness::launch(kernel, __PRETTY_FUNCTION__, shape.grid, shape.block, shape.shared_bytes, stream,
+  check(weft_harness::launch(kernel, shape.grid, shape.block, shape.shared_bytes, stream,
                        std::move(parameters));
 #else
   std::apply(
