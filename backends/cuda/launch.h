@@ -32,8 +32,8 @@ void launch(void (*kernel)(P...), const LaunchShape& shape, cudaStream_t stream,
   static_assert(sizeof...(P) == sizeof...(A), "as many arguments as the kernel has parameters");
   std::tuple<P...> parameters{static_cast<P>(std::forward<A>(arguments))...};
 #ifdef WEFT_CUDA_ON_CPU
-  check(weft_harness::launch(kernel, shape.grid, shape.block, shape.shared_bytes, stream,
-                       std::move(parameters));
+  check(weft_harness::launch(kernel, shape.grid, shape.block, shape.shared_bytes, stream, std::move(parameters)),
+        "cudaLaunchKernel");
 #else
   std::apply(
       [&](P&... each) {
