@@ -19,7 +19,7 @@ enum class Complaint : std::uint32_t {
 
 /// What went wrong, as the host reads it. Trivially copyable; lies in pinned host memory.
 struct Report {
-  Complaint what;
+  std::uint32_t what;  ///< a Complaint; 0 while nothing is wrong
   std::uint32_t line;
   const char* name;  ///< the public call, and its place: literals of the host, which the device only carries
   const char* file;

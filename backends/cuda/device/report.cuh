@@ -1,14 +1,16 @@
 #pragma once
 // Private: the device's side of the error word (device_word.h).
 
-#include <weft/backends/cuda/device/device.cuh>
 #include <weft/backends/cuda/device_word.h>
+#include <weft/backends/cuda/device/device.cuh>
 
 namespace weft::backends::cuda {
 
 /// Whether an error is pending: then nothing that outlives the step may be written. The same for every thread of a
 /// launch that reports nothing itself.
-__device__ inline bool raised(const Reporter& to) { return *static_cast<volatile std::uint32_t*>(&to.word->raised) != 0; }
+__device__ inline bool raised(const Reporter& to) {
+  return *static_cast<volatile std::uint32_t*>(&to.word->raised) != 0;
+}
 
 /// Any thread may call it; the first one since the word was cleared is heard.
 __device__ inline void report(const Reporter& to, Complaint what, std::int64_t value, std::int64_t limit,
@@ -23,7 +25,7 @@ __device__ inline void report(const Reporter& to, Complaint what, std::int64_t v
   mirror->limit = limit;
   mirror->position = position;
   __threadfence_system();  // the host looks at `what` alone while the device still runs
-  *reinterpret_cast<volatile std::uint32_t*>(&mirror->what) = static_cast<std::uint32_t>(what);
+  *static_cast<volatile std::uint32_t*>(&mirror->what) = static_cast<std::uint32_t>(what);
 }
 
 }  // namespace weft::backends::cuda
