@@ -75,6 +75,11 @@ bool CudaBackend::set_option(std::string_view key, std::string_view value) {
     state_.tf32.store(value == "tf32", std::memory_order_relaxed);
     return true;
   }
+  if (key == "conv.kernel") {
+    if (value != "cudnn" && value != "direct") return false;
+    state_.direct_conv.store(value == "direct", std::memory_order_relaxed);
+    return true;
+  }
   if (key == "autotune") {
     if (value != "on" && value != "off") return false;
     state_.autotune.store(value == "on", std::memory_order_relaxed);

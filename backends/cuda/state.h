@@ -80,8 +80,9 @@ struct State {
   std::mutex workspaces;  // guards workspace_of
   std::unordered_map<cudaStream_t, void*> workspace_of;
 
-  std::atomic<bool> tf32{false};      ///< float32 products and convolutions may round their inputs to TF32
-  std::atomic<bool> autotune{false};  ///< candidates are timed once and the fastest deterministic one is kept
+  std::atomic<bool> tf32{false};         ///< float32 products and convolutions may round their inputs to TF32
+  std::atomic<bool> direct_conv{false};  ///< convolutions by weft's own kernel instead of cuDNN
+  std::atomic<bool> autotune{false};     ///< candidates are timed once and the fastest deterministic one is kept
 };
 
 /// The calling thread's own queue and recording; null: the shared queue, none.
