@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <functional>
+#include <memory>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -90,17 +90,33 @@ struct LaunchRequest {
   std::size_t shared_bytes = 0;
   std::size_t parameter_bytes = 0;
 };
-/// Checks the launch against the device's limits, then queues `thread_body` (run once per thread) on the stream, or
-/// records it where the stream is being captured. As cudaLaunchKernel: the error is returned and kept for
-/// cudaGetLastError.
-cudaError_t enqueue_kernel(const LaunchRequest& request, cudaStream_t stream, std::function<void()> thread_body);
+/// What a thread of the kernel does; the parameters are all of the host's memory it may read.
+struct ThreadBody {
+  void (*run)(const void* call) = nullptr;
+  std::shared_ptr<const void> call;
+  std::size_t call_bytes = 0;
+};
+/// Checks the launch against the device's limits, then queues it on the stream, or records it where the stream is being
+/// captured. As cudaLaunchKernel: the error is returned and kept for cudaGetLastError.
+cudaError_t enqueue_kernel(const LaunchRequest& request, cudaStream_t stream, ThreadBody body);
+
+template <class... P>
+struct KernelCall {
+  void (*kernel)(P...);
+  std::tuple<P...> parameters;
+  static void run(const void* self) {
+    const auto* call = static_cast<const KernelCall*>(self);
+    std::apply(call->kernel, call->parameters);
+  }
+};
 
 template <class... P>
 cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
                    std::tuple<P...> parameters) {
   static_assert((std::is_trivially_copyable_v<P> && ...), "what a kernel takes is copied to the device byte by byte");
+  using Call = KernelCall<P...>;
   return enqueue_kernel({reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, sizeof(std::tuple<P...>)},
-                        stream, [kernel, parameters] { std::apply(kernel, parameters); });
+                        stream, {&Call::run, std::make_shared<const Call>(Call{kernel, std::move(parameters)}), sizeof(Call)});
 }
 
 template <class T>
@@ -119,7 +135,6 @@ T from_word(std::uint64_t word) {
   return value;
 }
 
-/// `segment`: shuffles of a width below 32 stay within their part of the warp.
 template <Word T>
 T shuffle(Site site, unsigned mask, T value, unsigned source_lane) {
   return from_word<T>(warp_collective(site, WarpCall::shuffle, mask, to_word(value), source_lane));
