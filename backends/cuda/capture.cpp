@@ -70,6 +70,7 @@ void CudaBackend::replay(Capture* capture, int times) {
     throw StateError(ErrorCode::read_only, call_name("replay"), "a captured step cannot hold another one", call_site());
   }
   throw_pending(state_);
+  state_.spans.mark(state_, "captured step");
   for (int i = 0; i < times; ++i) check(cudaGraphLaunch(capture->graph, stream()), "cudaGraphLaunch");
 }
 

@@ -234,12 +234,14 @@ void CudaBackend::copy_out(void* host, const void* from, std::size_t bytes) {
   const cudaStream_t queue = stream();
   check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, queue), "cudaMemcpyAsync");
   check(cudaStreamSynchronize(queue), "cudaStreamSynchronize");
+  state_.spans.report(state_);
   throw_pending(state_);
 }
 
 void CudaBackend::synchronise() {
   refuse_recorded("synchronise()");
   check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+  state_.spans.report(state_);
   throw_pending(state_);
 }
 

@@ -80,6 +80,7 @@ void make_ready(State& state) {
 Backend* make(const PluginHost& host, std::string& why) {
   auto state = std::make_unique<State>();
   state->record_span = host.record_span;
+  state->tracing = host.tracing;
   why = missing(*state);
   if (!why.empty()) return nullptr;
   make_ready(*state);

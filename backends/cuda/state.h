@@ -13,6 +13,7 @@
 
 #include <weft/backends/backend.h>
 #include <weft/backends/cuda/device_word.h>
+#include <weft/backends/cuda/spans.h>
 
 namespace weft::backends {
 
@@ -56,7 +57,9 @@ struct State {
   cudaDeviceProp properties{};
   int driver_version = 0, runtime_version = 0;
   std::string name;
-  void (*record_span)(const char*, const char*, std::int64_t, std::int64_t) = nullptr;
+  void (*record_span)(const char*, const char*, std::int64_t, std::int64_t) = nullptr;  ///< of the host
+  bool (*tracing)() = nullptr;                                                          ///< of the host
+  Spans spans;
 
   bool direct = false;  ///< WEFT_CUDA_ALLOC=direct: cudaMalloc and cudaFree, so that memory checkers see every block
   cudaMemPool_t pool = nullptr;
