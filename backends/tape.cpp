@@ -83,6 +83,8 @@ Tape::~Tape() {
 
 void TapeRelease::operator()(Tape* tape) const noexcept {
   tape->calls_.clear();  // nobody can replay any more
+  if (tape->graph_ != nullptr) tape->target_.drop_capture(tape->graph_);
+  tape->graph_ = nullptr;
   tape->drop_reference();
 }
 
@@ -143,17 +145,39 @@ void Tape::replay(int times) {
     const OpTag& tag;
     ~Restore() { backend.tag(tag); }
   } const restore{target_, mine};
-  for (int i = 0; i < times; ++i) {
-    for (const auto& call : calls_) {
-      target_.tag(call->tag());
-      call->make(target_);
-    }
-    for (const Draws& draws : draws_) {
-      if (draws.end == draws.first) continue;
-      const TensorView word = contiguous_view(draws.word, DType::int64, {});  // the same bits, wrapping alike
-      target_.binary(BinaryOp::add, word, Number(static_cast<std::int64_t>(draws.end - draws.first)), word);
-    }
+  if (times > 0 && !asked_for_graph_) {
+    record_graph();
+    asked_for_graph_ = true;
   }
+  if (graph_ != nullptr) return target_.replay(graph_, times);
+  for (int i = 0; i < times; ++i) make_calls();
+}
+
+void Tape::make_calls() {
+  for (const auto& call : calls_) {
+    target_.tag(call->tag());
+    call->make(target_);
+  }
+  for (const Draws& draws : draws_) {
+    if (draws.end == draws.first) continue;
+    const TensorView word = contiguous_view(draws.word, DType::int64, {});  // the same bits, wrapping alike
+    target_.binary(BinaryOp::add, word, Number(static_cast<std::int64_t>(draws.end - draws.first)), word);
+  }
+}
+
+/// A target with graphs of its own is told the calls once.
+void Tape::record_graph() {
+  if (!target_.begin_capture()) return;
+  try {
+    make_calls();
+  } catch (...) {
+    try {
+      target_.drop_capture(target_.end_capture());
+    } catch (...) {  // the first reason is the one to tell
+    }
+    throw;
+  }
+  graph_ = target_.end_capture();
 }
 
 const std::uint64_t* Tape::make_draw_base() {

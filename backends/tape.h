@@ -1,8 +1,9 @@
 #pragma once
-// Private: a captured step for backends that record no graphs of their own.
+// Private: a captured step.
 //
 // A tape is a Backend that remembers the contract's calls (views by value with stamp 0, argument structs and spans
-// copied) and executes nothing while it records; replay() then makes the calls on its target. tensor/ routes every call
+// copied) and executes nothing while it records; replay() then makes the calls on its target, or, where the target
+// records graphs of its own, makes them once into such a graph and replays that. tensor/ routes every call
 // through active(): while a thread records, its calls go to its tape, those of other threads to the backend as ever.
 //
 //     TapePtr tape = Tape::make(backend_for(cpu()));
@@ -173,6 +174,8 @@ class Tape final : public Backend, public Router {
   template <class F>
   void run(F f);
   void refuse(const char* what) const;
+  void make_calls();
+  void record_graph();
   void note_draw(const RandomKey& key);
   void drop_reference() noexcept;
 
@@ -180,6 +183,8 @@ class Tape final : public Backend, public Router {
   bool recorded_ = false;
   std::vector<std::unique_ptr<Call>> calls_;
   std::vector<Draws> draws_;
+  bool asked_for_graph_ = false;  // whether the target records graphs is asked at the first replay
+  Capture* graph_ = nullptr;      // the target's own recording of the calls
 
   mutable std::mutex arena_;  // guards what follows: blocks are freed by any thread
   std::vector<Block> blocks_;
