@@ -1,6 +1,9 @@
+#include <cstdio>
+
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/runtime.h>
 #include <weft/backends/cuda/state.h>
+#include <weft/backends/cuda/vendor/nvml.h>
 #include <weft/core/message.h>
 
 namespace weft::backends::cuda {
@@ -50,6 +53,13 @@ std::string device_text(const State& state) {
   }
   text += message(", driver for CUDA ", state.driver_version / 1000, ".", state.driver_version % 1000 / 10,
                   ", plug-in for ", state.runtime_version / 1000, ".", state.runtime_version % 1000 / 10);
+  char address[16];
+  std::snprintf(address, sizeof address, "%04x:%02x:%02x.0", static_cast<unsigned>(p.pciDomainID),
+                static_cast<unsigned>(p.pciBusID), static_cast<unsigned>(p.pciDeviceID));
+  if (const PowerReading now = read_power(address); now.known) {
+    text += message(", ", now.sm_megahertz, " of ", now.most_sm_megahertz, " MHz and ", now.power_milliwatts / 1000,
+                    " W when asked");
+  }
   return text;
 }
 

@@ -1,11 +1,17 @@
 #include <cstdlib>
 
+#if __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>
+#define WEFT_HAS_NVTX 1
+#else  // the toolkit was installed without it
+#define WEFT_HAS_NVTX 0
+#endif
 
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/runtime.h>
 #include <weft/backends/cuda/spans.h>
 #include <weft/backends/cuda/state.h>
+#include <weft/backends/cuda/vendor/cupti.h>
 
 // While the host's trace runs, every public call leaves an event on the shared queue; when the queue has been waited
 // for anyway, the events say when the device came to each call. Nothing waits for the sake of the trace but its
@@ -27,11 +33,13 @@ bool wants_nvtx() noexcept {
   return wanted;
 }
 
-void nvtx(const OpTag& tag) noexcept {
+void nvtx([[maybe_unused]] const OpTag& tag) noexcept {
+#if WEFT_HAS_NVTX
   static thread_local constinit bool open = false;
   if (open) nvtxRangePop();
   open = *tag.name != '\0';
   if (open) nvtxRangePushA(tag.name);
+#endif
 }
 
 bool on_shared_queue() noexcept {
@@ -53,8 +61,21 @@ cudaEvent_t Spans::event() {
 }
 
 void Spans::mark(State& state, const char* name) noexcept try {
-  if (state.tracing == nullptr || !state.tracing() || !on_shared_queue()) return;
+  if (state.tracing == nullptr || !on_shared_queue()) return;
+  if (!state.tracing()) {
+    if (!collecting_.load(std::memory_order_relaxed)) return;
+    const std::lock_guard lock(lock_);
+    cupti_stop();  // the trace has been stopped since
+    collecting_.store(false, std::memory_order_relaxed);
+    asked_ = false;
+    return;
+  }
   const std::lock_guard lock(lock_);
+  if (!asked_) {
+    asked_ = true;
+    collecting_.store(cupti_start(state.record_span), std::memory_order_relaxed);
+  }
+  if (collecting_.load(std::memory_order_relaxed)) return;
   if (marks_.size() >= most_marks) return;
   if (base_ == nullptr) {
     base_ = event();
@@ -70,6 +91,7 @@ void Spans::mark(State& state, const char* name) noexcept try {
 
 void Spans::report(State& state) noexcept try {
   if (!on_shared_queue()) return;
+  if (collecting_.load(std::memory_order_relaxed)) return cupti_flush();
   const std::lock_guard lock(lock_);
   if (marks_.empty()) return;
   const cudaEvent_t end = event();

@@ -1,6 +1,7 @@
 #pragma once
 // Private: when the device was at which public call, for the host's trace.
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <vector>
@@ -25,7 +26,9 @@ class Spans {
   };
   cudaEvent_t event();
 
-  std::mutex lock_;  // guards everything
+  std::atomic<bool> collecting_{false};  // by CUPTI
+  std::mutex lock_;                      // guards what follows
+  bool asked_ = false;                   // whether CUPTI can be had, since the trace was started
   std::vector<Mark> marks_;
   std::vector<cudaEvent_t> spare_;
   cudaEvent_t base_ = nullptr;  // its time on the host is known
