@@ -1,11 +1,13 @@
 #include <weft/backends/cuda/product.h>
 
 #include <bit>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 
+#include <weft/backends/cuda/runtime.h>
 #include <weft/backends/cuda/vendor/cublaslt.h>
 
 namespace weft::backends::cuda {
@@ -119,8 +121,11 @@ void set_addresses(cublasLtMatmulDesc_t desc, const ProductShape& shape, const P
   if (has_aux(shape.epilogue)) set(desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, data.aux);
 }
 
-/// Asks the library which algorithm it would take; the first that is possible is kept.
-void choose(Library& lib, Plan& plan, const Key& key) {
+constexpr int most_candidates = 8;
+
+/// What the library proposes, best first by its own estimate; how many are possible.
+int propose(Library& lib, const Plan& plan, const Key& key,
+            cublasLtMatmulHeuristicResult_t (&results)[most_candidates]) {
   const CublasLt& lt = cublaslt();
   cublasLtMatmulPreference_t preference = nullptr;
   check(lt.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
@@ -134,22 +139,91 @@ void choose(Library& lib, Plan& plan, const Key& key) {
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.alignment[1]);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.alignment[2]);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.alignment[2]);
-  constexpr int wanted = 4;
-  cublasLtMatmulHeuristicResult_t results[wanted];
   int found = 0;
   const cublasStatus_t status =
-      lt.heuristic(lib.handle, plan.desc, plan.a, plan.b, plan.d, plan.d, preference, wanted, results, &found);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return;
+      lt.heuristic(lib.handle, plan.desc, plan.a, plan.b, plan.d, plan.d, preference, most_candidates, results, &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return 0;
   check(status, "cublasLtMatmulAlgoGetHeuristic");
+  int possible = 0;
   for (int i = 0; i < found; ++i) {
-    if (results[i].state != CUBLAS_STATUS_SUCCESS || results[i].workspaceSize > workspace_bytes) continue;
-    plan.algorithm = results[i].algo;
-    plan.possible = true;
-    return;
+    if (results[i].state == CUBLAS_STATUS_SUCCESS && results[i].workspaceSize <= workspace_bytes) {
+      results[possible++] = results[i];
+    }
   }
+  return possible;
 }
 
-std::unique_ptr<Plan> make_plan(Library& lib, const Key& key, const ProductData& data) {
+cublasStatus_t multiply(const Library& lib, const Plan& plan, const ProductShape& shape, const ProductData& data,
+                        void* scratch, cudaStream_t stream) {
+  const double one = 1, add = shape.accumulate != 0 ? 1 : 0;
+  const float one_float = 1, add_float = static_cast<float>(add);
+  const bool wide = static_cast<DType>(shape.dtype) == DType::float64;
+  return cublaslt().matmul(lib.handle, plan.desc, wide ? static_cast<const void*>(&one) : &one_float, data.a, plan.a,
+                           data.b, plan.b, wide ? static_cast<const void*>(&add) : &add_float, data.d, plan.d, data.d,
+                           plan.d, &plan.algorithm, scratch, workspace_bytes, stream);
+}
+
+/// Microseconds of one product with the plan's algorithm, the fastest of three rounds; negative where it fails.
+double time_of(const Library& lib, const Plan& plan, const ProductShape& shape, const ProductData& data, void* scratch,
+               cudaStream_t stream) {
+  constexpr int rounds = 3, repetitions = 10;
+  cudaEvent_t begin = nullptr, end = nullptr;
+  check(cudaEventCreateWithFlags(&begin, cudaEventDefault), "cudaEventCreateWithFlags");
+  check(cudaEventCreateWithFlags(&end, cudaEventDefault), "cudaEventCreateWithFlags");
+  double best = -1;
+  for (int round = 0; round <= rounds; ++round) {  // the first one warms up
+    check(cudaEventRecord(begin, stream), "cudaEventRecord");
+    cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+    for (int i = 0; i < repetitions && status == CUBLAS_STATUS_SUCCESS; ++i) {
+      status = multiply(lib, plan, shape, data, scratch, stream);
+    }
+    check(cudaEventRecord(end, stream), "cudaEventRecord");
+    check(cudaEventSynchronize(end), "cudaEventSynchronize");
+    if (status != CUBLAS_STATUS_SUCCESS) break;
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin, end), "cudaEventElapsedTime");
+    const double each = static_cast<double>(milliseconds) * 1e3 / repetitions;
+    if (round > 0 && (best < 0 || each < best)) best = each;
+  }
+  cudaEventDestroy(begin);
+  cudaEventDestroy(end);
+  return best;
+}
+
+/// The first proposal, or with autotuning the fastest. Timing overwrites the result, which the call that wanted the
+/// plan then writes again; a product that accumulates, or is being recorded, is not timed.
+void choose(State& state, Library& lib, Plan& plan, const Key& key, const ProductData& data, void* scratch,
+            cudaStream_t stream) {
+  cublasLtMatmulHeuristicResult_t results[most_candidates];
+  const int possible = propose(lib, plan, key, results);
+  if (possible == 0) return;
+  plan.algorithm = results[0].algo;
+  plan.possible = true;
+  const ProductShape& s = key.shape;
+  if (possible == 1 || s.accumulate != 0 || !state.autotune.load(std::memory_order_relaxed) ||
+      thread_state().recording != nullptr) {
+    return;
+  }
+  int best = 0;
+  double fastest = -1, first = -1;
+  for (int i = 0; i < possible; ++i) {
+    plan.algorithm = results[i].algo;
+    const double time = time_of(lib, plan, s, data, scratch, stream);
+    if (i == 0) first = time;
+    if (time >= 0 && (fastest < 0 || time < fastest)) {
+      fastest = time;
+      best = i;
+    }
+  }
+  plan.algorithm = results[best].algo;
+  std::fprintf(stderr,
+               "weft: autotune: product %lld x %lld x %lld of %s%s: candidate %d of %d, %.2f us (the first: %.2f us)\n",
+               static_cast<long long>(s.n), static_cast<long long>(s.m), static_cast<long long>(s.k),
+               name(static_cast<DType>(s.dtype)), s.tf32 != 0 ? " in TF32" : "", best + 1, possible, fastest, first);
+}
+
+std::unique_ptr<Plan> make_plan(State& state, Library& lib, const Key& key, const ProductData& data, void* scratch,
+                                cudaStream_t stream) {
   const ProductShape& s = key.shape;
   const CublasLt& lt = cublaslt();
   const cudaDataType_t type = type_of(static_cast<DType>(s.dtype));
@@ -169,7 +243,7 @@ std::unique_ptr<Plan> make_plan(Library& lib, const Key& key, const ProductData&
   plan->a = layout(type, s.transpose_a != 0 ? s.k : s.m, s.transpose_a != 0 ? s.m : s.k, s.lda, s.batch, s.step_a);
   plan->b = layout(type, s.transpose_b != 0 ? s.n : s.k, s.transpose_b != 0 ? s.k : s.n, s.ldb, s.batch, s.step_b);
   plan->d = layout(type, s.m, s.n, s.ldd, s.batch, s.step_d);
-  choose(lib, *plan, key);
+  choose(state, lib, *plan, key, data, scratch, stream);
   return plan;
 }
 
@@ -185,18 +259,12 @@ bool run_product(State& state, const ProductShape& shape, const ProductData& dat
   auto found = lib.plans.find(key);
   if (found == lib.plans.end()) {
     if (lib.plans.size() >= most_plans) lib.plans.clear();
-    found = lib.plans.emplace(key, make_plan(lib, key, data)).first;
+    found = lib.plans.emplace(key, make_plan(state, lib, key, data, scratch, stream)).first;
   }
   Plan& plan = *found->second;
   if (!plan.possible) return false;
   set_addresses(plan.desc, shape, data);
-  const double one = 1, add = shape.accumulate != 0 ? 1 : 0;
-  const float one_float = 1, add_float = static_cast<float>(add);
-  const bool wide = static_cast<DType>(shape.dtype) == DType::float64;
-  check(lt.matmul(lib.handle, plan.desc, wide ? static_cast<const void*>(&one) : &one_float, data.a, plan.a, data.b,
-                  plan.b, wide ? static_cast<const void*>(&add) : &add_float, data.d, plan.d, data.d, plan.d,
-                  &plan.algorithm, scratch, workspace_bytes, stream),
-        "cublasLtMatmul");
+  check(multiply(lib, plan, shape, data, scratch, stream), "cublasLtMatmul");
   return true;
 }
 
