@@ -140,7 +140,7 @@ class Bugs : public testing::Test {
           work();
           cudaStreamSynchronize(stream);
         },
-        "AddressSanitizer");
+        "AddressSanitizer|runtime error: ");
   }
   cudaStream_t stream = nullptr;
 };

@@ -146,6 +146,11 @@ std::string describe_address(const void* p) {
   const Block* block = device_block(p);
   if (block == nullptr) return "device memory that was never allocated";
   const auto* at = static_cast<const char*>(p);
+  // In a red zone the nearer of two neighbours is named.
+  if (const Block* next = device_block(at + red_zone); next != nullptr && next->begin > at && at >= block->begin + block->bytes &&
+                                                       next->begin - at < at - (block->begin + block->bytes)) {
+    block = next;
+  }
   const std::string name =
       "block " + std::to_string(block->number) + " of " + std::to_string(block->bytes) + " bytes";
   const std::string state = block->freed ? " (freed)" : "";

@@ -26,11 +26,11 @@ enum class Bug {
   allocate_while_recording,
   sticky_error,        ///< the device is lost at the next launch
   // in calls of vendors' libraries
-  leading_dimension,   ///< one more than the matrix has
+  leading_dimension,   ///< of a matrix, one less than it is
   transpose,           ///< of the first operand, the other way
   aux_leading_dimension, ///< of the epilogue's aux, one less
   workspace_none,      ///< a product that was planned with a workspace gets none
-  compute_type,        ///< 64-bit for matrices that are not
+  compute_type,        ///< 64-bit for matrices that are not, 32-bit for those that are
   misaligned_operand,  ///< the second operand lies four bytes further on
   vendor_wait_while_recording,
   missing_stream,      ///< the vendor's call goes to the default stream

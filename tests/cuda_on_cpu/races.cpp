@@ -113,8 +113,9 @@ bool is_published(const Access& before, const Moment& me) {
   return before.barrier < found->second.barrier || before.thread == found->second.thread;
 }
 
-bool ordered(const Access& before, const Moment& me) {
+bool ordered(const Range& range, const Access& before, const Moment& me) {
   if (before.launch != me.launch) return true;
+  if (&range == &shared_range && before.block != me.block) return true;  // every block has its own
   if (before.block == many_blocks) return false;
   if (before.block != me.block) return is_published(before, me);
   if (before.thread == me.thread || before.barrier != me.barrier) return true;
@@ -134,14 +135,14 @@ std::string who(const Access& a) {
   return "thread " + std::to_string(a.thread) + " of block " + std::to_string(a.block);
 }
 
-void remember_read(Access& last, const Moment& me, std::uint8_t mask, bool atomic) {
+void remember_read(const Range& range, Access& last, const Moment& me, std::uint8_t mask, bool atomic) {
   if (last.launch == me.launch && last.atomic == (atomic ? 1 : 0)) {
-    if (last.block != me.block) {
+    if (last.block != me.block && &range != &shared_range) {
       last.block = many_blocks;
       last.bytes |= mask;
       return;
     }
-    if (last.barrier == me.barrier && last.thread != me.thread) {
+    if (last.block == me.block && last.barrier == me.barrier && last.thread != me.thread) {
       const unsigned warp = (last.thread & many_lanes) != 0 ? last.thread & 0x7FFFu : last.thread / 32u;
       last.thread = last.thread != many_threads && warp == me.thread / 32u
                         ? static_cast<std::uint16_t>(many_lanes | warp)
@@ -191,9 +192,9 @@ void access(const void* p, std::size_t bytes, bool write, bool atomic) {
     if (write) state = static_cast<std::uint8_t>(state | mask << 4);
     Cell& cell = range->cells[word];
     const Access* other = nullptr;
-    if ((cell.write.bytes & mask) != 0 && !(atomic && cell.write.atomic != 0) && !ordered(cell.write, me)) {
+    if ((cell.write.bytes & mask) != 0 && !(atomic && cell.write.atomic != 0) && !ordered(*range, cell.write, me)) {
       other = &cell.write;
-    } else if (write && (cell.read.bytes & mask) != 0 && !(atomic && cell.read.atomic != 0) && !ordered(cell.read, me)) {
+    } else if (write && (cell.read.bytes & mask) != 0 && !(atomic && cell.read.atomic != 0) && !ordered(*range, cell.read, me)) {
       other = &cell.read;
     }
     if (other != nullptr && !said) {
@@ -204,7 +205,7 @@ void access(const void* p, std::size_t bytes, bool write, bool atomic) {
     if (write) {
       cell.write = {me.launch, me.block, me.thread, me.barrier, me.warp, mask, static_cast<std::uint8_t>(atomic ? 1 : 0)};
     } else {
-      remember_read(cell.read, me, mask, atomic);
+      remember_read(*range, cell.read, me, mask, atomic);
     }
   });
 }
