@@ -51,7 +51,9 @@ struct Range {
   char* begin = nullptr;
   std::size_t bytes = 0;
   std::uint8_t* state = nullptr;  // of each word: which bytes may be touched (low half), were written (high half)
-  Cell* cells = nullptr;
+  Cell* cells = nullptr;           // of each word, for accesses to the whole of it
+  Cell* byte_cells = nullptr;      // of each byte, for accesses to part of a word: neighbours in it are strangers
+  std::uint32_t* parted = nullptr;  // of each word: the last launch that touched a part of it
   bool contains(const void* p) const noexcept {
     return static_cast<std::size_t>(static_cast<const char*>(p) - begin) < bytes;
   }
@@ -69,6 +71,8 @@ void watch(Range& range, char* begin, std::size_t bytes) {
   range.bytes = bytes;
   range.state = static_cast<std::uint8_t*>(addresses(bytes / 4));
   range.cells = static_cast<Cell*>(addresses(bytes / 4 * sizeof(Cell)));
+  range.byte_cells = static_cast<Cell*>(addresses(bytes * sizeof(Cell)));
+  range.parted = static_cast<std::uint32_t*>(addresses(bytes));
 }
 
 Range* range_of(const void* p) {
@@ -190,23 +194,39 @@ void access(const void* p, std::size_t bytes, bool write, bool atomic) {
       said = true;
     }
     if (write) state = static_cast<std::uint8_t>(state | mask << 4);
-    Cell& cell = range->cells[word];
-    const Access* other = nullptr;
-    if ((cell.write.bytes & mask) != 0 && !(atomic && cell.write.atomic != 0) && !ordered(*range, cell.write, me)) {
-      other = &cell.write;
-    } else if (write && (cell.read.bytes & mask) != 0 && !(atomic && cell.read.atomic != 0) && !ordered(*range, cell.read, me)) {
-      other = &cell.read;
-    }
-    if (other != nullptr && !said) {
+    const auto check = [&](const Cell& cell) {
+      const Access* other = nullptr;
+      if ((cell.write.bytes & mask) != 0 && !(atomic && cell.write.atomic != 0) && !ordered(*range, cell.write, me)) {
+        other = &cell.write;
+      } else if (write && (cell.read.bytes & mask) != 0 && !(atomic && cell.read.atomic != 0) &&
+                 !ordered(*range, cell.read, me)) {
+        other = &cell.read;
+      }
+      if (other == nullptr || said) return;
       said = true;
       report(std::string("race: ") + (write ? "write" : "read") + " of " + where(p) + ", which " + who(*other) +
              (other == &cell.write ? " has written" : " has read") + " with nothing to order the two");
+    };
+    const auto remember = [&](Cell& cell, std::uint8_t which) {
+      if (write) {
+        cell.write = {me.launch, me.block, me.thread,
+                      me.barrier, me.warp,  which,
+                      static_cast<std::uint8_t>(atomic ? 1 : 0)};
+      } else {
+        remember_read(*range, cell.read, me, which, atomic);
+      }
+    };
+    check(range->cells[word]);
+    const bool whole = mask == 0xF;
+    if (whole) remember(range->cells[word], mask);
+    if (whole && range->parted[word] != me.launch) return;
+    for (unsigned byte = 0; byte < 4; ++byte) {
+      if ((mask >> byte & 1) == 0) continue;
+      Cell& cell = range->byte_cells[word * 4 + byte];
+      check(cell);
+      if (!whole) remember(cell, static_cast<std::uint8_t>(1u << byte));
     }
-    if (write) {
-      cell.write = {me.launch, me.block, me.thread, me.barrier, me.warp, mask, static_cast<std::uint8_t>(atomic ? 1 : 0)};
-    } else {
-      remember_read(*range, cell.read, me, mask, atomic);
-    }
+    if (!whole) range->parted[word] = me.launch;
   });
 }
 
