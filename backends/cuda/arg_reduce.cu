@@ -1,8 +1,8 @@
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
-#include <weft/backends/cuda/device/reduce.cuh>
 #include <weft/backends/cuda/device/walk.h>
 #include <weft/backends/cuda/launch.h>
+#include <weft/backends/cuda/device/reduce.cuh>
 
 // The first extreme has no order of evaluation to keep: how many threads go along a line is chosen by its strides.
 
@@ -27,9 +27,9 @@ __device__ inline Candidate<A> better(bool largest, const Candidate<A>& a, const
 }
 
 template <class T>
-__global__ void __launch_bounds__(reduce_threads) arg_reduce_kernel(bool largest, const T* in, std::int64_t step,
-                                                                   std::int64_t length, std::int64_t* out, int group,
-                                                                   std::uint32_t lines, const Walk<2> walk) {
+__global__ void __launch_bounds__(reduce_threads)
+    arg_reduce_kernel(bool largest, const T* in, std::int64_t step, std::int64_t length, std::int64_t* out, int group,
+                      std::uint32_t lines, const Walk<2> walk) {
   using A = Total<T>;
   WEFT_SHARED(A[32], values);
   WEFT_SHARED(std::int64_t[32], positions);

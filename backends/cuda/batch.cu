@@ -3,11 +3,11 @@
 #include <weft/backends/composed/scratch.h>
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
+#include <weft/backends/cuda/device/walk.h>
+#include <weft/backends/cuda/launch.h>
 #include <weft/backends/cuda/device/reduce.cuh>
 #include <weft/backends/cuda/device/report.cuh>
 #include <weft/backends/cuda/device/store_total.cuh>
-#include <weft/backends/cuda/device/walk.h>
-#include <weft/backends/cuda/launch.h>
 
 // What a step does beside its layers: a batch of a data set that stays uint8, and the squares of all gradients. Neither
 // asks the host for anything.
@@ -36,7 +36,8 @@ __device__ inline double squares_of(const T* p, std::int64_t n, bool aligned) {
   constexpr int V = static_cast<int>(16 / sizeof(T));
   double total[V] = {};
 #pragma unroll 2
-  for (std::int64_t i = static_cast<std::int64_t>(threadIdx.x) * V; i < n; i += static_cast<std::int64_t>(reduce_threads) * V) {
+  for (std::int64_t i = static_cast<std::int64_t>(threadIdx.x) * V; i < n;
+       i += static_cast<std::int64_t>(reduce_threads) * V) {
     const int count = n - i < V ? static_cast<int>(n - i) : V;
     double x[V] = {};
     if (aligned) {
@@ -87,8 +88,8 @@ __global__ void __launch_bounds__(reduce_threads) squares_kernel(const Views vie
   if (threadIdx.x == 0) partial[blockIdx.x] = total;
 }
 
-__global__ void __launch_bounds__(reduce_threads) add_pieces_kernel(const double* partial, std::uint32_t n, void* out,
-                                                                   DType dtype) {
+__global__ void __launch_bounds__(reduce_threads)
+    add_pieces_kernel(const double* partial, std::uint32_t n, void* out, DType dtype) {
   WEFT_SHARED(double[32], shared);
   double total = 0;
   for (std::uint32_t i = threadIdx.x; i < n; i += reduce_threads) total += partial[i];

@@ -1,7 +1,7 @@
 #include <weft/backends/cuda/device/dispatch.h>
+#include <weft/core/dtype_support.h>
 #include <weft/backends/cuda/device/elementwise.cuh>
 #include <weft/backends/cuda/device/math.cuh>
-#include <weft/core/dtype_support.h>
 
 // The operation is a run-time switch, taken once for a pack (see unary.cu).
 
@@ -38,8 +38,7 @@ struct Arithmetic : Map2<T, T> {
   using Registers = typename Map2<T, T>::template Registers<V>;
 
   template <int V>
-  __device__ void finish(const Walk<3>&, const std::int64_t (&at)[3], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<3>&, const std::int64_t (&at)[3], int count, std::int64_t, Registers<V>& r) const {
     using C = Compute<T>;
     switch (this->op) {
       case BinaryOp::add:
@@ -78,8 +77,7 @@ struct Special : Map2<T, T> {
   using Registers = typename Map2<T, T>::template Registers<V>;
 
   template <int V>
-  __device__ void finish(const Walk<3>&, const std::int64_t (&at)[3], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<3>&, const std::int64_t (&at)[3], int count, std::int64_t, Registers<V>& r) const {
     using C = Compute<T>;
     switch (this->op) {
       case BinaryOp::pow:
@@ -107,8 +105,7 @@ struct Compare : Map2<T, bool> {
   using Registers = typename Map2<T, bool>::template Registers<V>;
 
   template <int V>
-  __device__ void finish(const Walk<3>&, const std::int64_t (&at)[3], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<3>&, const std::int64_t (&at)[3], int count, std::int64_t, Registers<V>& r) const {
     using C = Compute<T>;
     bool is[V];
     switch (this->op) {

@@ -2,10 +2,10 @@
 
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
+#include <weft/backends/cuda/launch.h>
 #include <weft/backends/cuda/device/line.cuh>
 #include <weft/backends/cuda/device/report.cuh>
 #include <weft/backends/cuda/device/store_total.cuh>
-#include <weft/backends/cuda/launch.h>
 
 // The formulas of backends/composed/cross_entropy.cpp, a group of threads to a row: loss and gradient in one launch.
 // A label that is no class is reported, and its row left as it was.
@@ -44,8 +44,8 @@ struct Rows {
 };
 
 template <class T>
-__global__ void __launch_bounds__(reduce_threads) cross_entropy_kernel(const Rows<T> v, const Lines s,
-                                                                      const Reporter reporter) {
+__global__ void __launch_bounds__(reduce_threads)
+    cross_entropy_kernel(const Rows<T> v, const Lines s, const Reporter reporter) {
   using C = Compute<T>;
   constexpr int V = row_width<T>;
   WEFT_SHARED(C[32], shared);

@@ -43,8 +43,7 @@ struct Move {
     in.template load<V>(walk.along[0], at[0], count, r.x);
   }
   template <int V>
-  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t, Registers<V>& r) const {
     store_pack<V>(out + at[1], count, r.x);
   }
 };
@@ -115,8 +114,7 @@ struct Cast {
     }
   }
   template <int V>
-  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t, Registers<V>& r) const {
     store_pack<V>(out + at[1], count, r.x);
   }
 };
@@ -136,8 +134,8 @@ struct Tiles {
 };
 
 template <class B>
-__global__ void __launch_bounds__(tile* tile_rows) transpose_kernel(const B* in, B* out, const Tiles t,
-                                                                   const Walk<2> batch) {
+__global__ void __launch_bounds__(tile* tile_rows)
+    transpose_kernel(const B* in, B* out, const Tiles t, const Walk<2> batch) {
   WEFT_SHARED(B[tile][tile + 1], held);
   std::uint32_t rest = blockIdx.x;
   const std::uint32_t column_tile = rest % t.columns_of_tiles;
@@ -145,7 +143,8 @@ __global__ void __launch_bounds__(tile* tile_rows) transpose_kernel(const B* in,
   const std::uint32_t row_tile = rest % t.rows_of_tiles;
   std::int64_t at[2];
   batch.offsets(rest / t.rows_of_tiles, at);
-  const std::int64_t row = static_cast<std::int64_t>(row_tile) * tile, column = static_cast<std::int64_t>(column_tile) * tile;
+  const std::int64_t row = static_cast<std::int64_t>(row_tile) * tile,
+                     column = static_cast<std::int64_t>(column_tile) * tile;
   const int x = static_cast<int>(threadIdx.x % tile), y = static_cast<int>(threadIdx.x / tile);
 #pragma unroll
   for (int j = y; j < tile; j += tile_rows) {
@@ -163,7 +162,8 @@ template <class B>
 bool transposed(const CudaBackend& backend, const TensorView& in, const TensorView& out) {
   const StridedLoop<2> loop = collapse<2>(out.shape, {&in.strides, &out.strides});
   const int last = loop.rank - 1;
-  if (loop.rank < 2 || loop.stride[1][last] != 1 || loop.stride[0][last] == 1 || loop.extent[last] < tile / 2) return false;
+  if (loop.rank < 2 || loop.stride[1][last] != 1 || loop.stride[0][last] == 1 || loop.extent[last] < tile / 2)
+    return false;
   for (int axis = 0; axis < last; ++axis) {
     if (loop.stride[0][axis] != 1 || loop.extent[axis] < tile / 2) continue;
     StridedLoop<2> batch;
@@ -177,7 +177,8 @@ bool transposed(const CudaBackend& backend, const TensorView& in, const TensorVi
       batch.rank = 1;
       batch.extent[0] = 1;
     }
-    const std::int64_t row_tiles = (loop.extent[axis] + tile - 1) / tile, column_tiles = (loop.extent[last] + tile - 1) / tile;
+    const std::int64_t row_tiles = (loop.extent[axis] + tile - 1) / tile,
+                       column_tiles = (loop.extent[last] + tile - 1) / tile;
     const std::int64_t blocks = row_tiles * column_tiles * batch.numel();
     if (blocks > most_units) return false;
     const Tiles tiles = {loop.extent[axis],

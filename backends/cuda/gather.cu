@@ -1,10 +1,10 @@
 #include <weft/backends/composed/scratch.h>
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
-#include <weft/backends/cuda/device/elementwise.cuh>
-#include <weft/backends/cuda/device/report.cuh>
 #include <weft/backends/cuda/launch.h>
 #include <weft/backends/cuda/sort.h>
+#include <weft/backends/cuda/device/elementwise.cuh>
+#include <weft/backends/cuda/device/report.cuh>
 
 // gather is elementwise over `out`: where one index serves a run of neighbours (rows: embedding, index_select), in
 // packs. scatter_add goes two ways, to the same bits: a thread down each line, in the order of the indices; or, where
@@ -59,8 +59,7 @@ struct Gather {
     in.template load<V>(walk.along[0], at[0] + i * step, count, r.x);
   }
   template <int V>
-  __device__ void finish(const Walk<3>&, const std::int64_t (&at)[3], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<3>&, const std::int64_t (&at)[3], int count, std::int64_t, Registers<V>& r) const {
     store_pack<V>(out + at[2], count, r.x);
   }
 };
@@ -69,8 +68,8 @@ struct Gather {
 
 inline constexpr unsigned scatter_threads = 256;
 
-__global__ void __launch_bounds__(scatter_threads) check_kernel(const Index index, std::int64_t limit,
-                                                               const Reporter reporter, const Walk<1> walk) {
+__global__ void __launch_bounds__(scatter_threads)
+    check_kernel(const Index index, std::int64_t limit, const Reporter reporter, const Walk<1> walk) {
   const std::uint32_t entry = blockIdx.x * scatter_threads + threadIdx.x;
   if (entry >= walk.units) return;
   const std::int64_t at = walk.offset(entry), value = index[at];
@@ -88,8 +87,8 @@ struct Lines {
 /// A thread adds a line up in the order of its indices. For 16-bit types only where a line has one: sums are rounded
 /// once.
 template <class T>
-__global__ void __launch_bounds__(scatter_threads) scatter_lines_kernel(const Lines<T> v, const Index index,
-                                                                       const Reporter reporter, const Walk<3> lines) {
+__global__ void __launch_bounds__(scatter_threads)
+    scatter_lines_kernel(const Lines<T> v, const Index index, const Reporter reporter, const Walk<3> lines) {
   const std::uint32_t line = blockIdx.x * scatter_threads + threadIdx.x;
   if (line >= lines.units || raised(reporter)) return;
   std::int64_t at[3];
@@ -108,9 +107,9 @@ struct Places {
   std::int64_t behind;  ///< different entries behind the axis
 };
 
-__global__ void __launch_bounds__(scatter_threads) scatter_keys_kernel(const Index index, const Places p, SortKey* keys,
-                                                                      std::int64_t all, const Reporter reporter,
-                                                                      const Walk<1> walk) {
+__global__ void __launch_bounds__(scatter_threads)
+    scatter_keys_kernel(const Index index, const Places p, SortKey* keys, std::int64_t all, const Reporter reporter,
+                        const Walk<1> walk) {
   const std::int64_t entry = static_cast<std::int64_t>(blockIdx.x) * scatter_threads + threadIdx.x;
   if (entry >= all) return;
   if (entry >= walk.units) {
@@ -130,10 +129,10 @@ __global__ void __launch_bounds__(scatter_threads) scatter_keys_kernel(const Ind
 
 /// (entry, column): the thread of a place's first entry adds the others to it. `across` threads share an entry.
 template <class T>
-__global__ void __launch_bounds__(scatter_threads) scatter_sorted_kernel(
-    const SortKey* keys, std::uint32_t entries, const T* from, T* inout, std::uint32_t columns, std::uint32_t across,
-    std::uint32_t column_blocks, const Reporter reporter, const Walk<1> entry_walk, const Walk<1> place_walk,
-    const Walk<2> column_walk) {
+__global__ void __launch_bounds__(scatter_threads)
+    scatter_sorted_kernel(const SortKey* keys, std::uint32_t entries, const T* from, T* inout, std::uint32_t columns,
+                          std::uint32_t across, std::uint32_t column_blocks, const Reporter reporter,
+                          const Walk<1> entry_walk, const Walk<1> place_walk, const Walk<2> column_walk) {
   if (raised(reporter)) return;
   const std::uint32_t number = blockIdx.x / column_blocks, column_block = blockIdx.x - number * column_blocks;
   const std::uint32_t entry = number * (scatter_threads / across) + threadIdx.x / across;
@@ -240,7 +239,7 @@ void scatter_lines(CudaBackend& backend, const TensorView& from, int axis, const
             });
   Shape shape = from.shape;
   shape[axis] = 1;
-  const Lines<T> v = {from.as<const T>(),   inout.as<T>(),        from.strides[axis],
+  const Lines<T> v = {from.as<const T>(),  inout.as<T>(),       from.strides[axis],
                       index.strides[axis], inout.strides[axis], from.shape[axis]};
   const std::int64_t start[3] = {};
   for_walks(collapse<3>(shape, {&from.strides, &index.strides, &inout.strides}), 1, start, 0,
@@ -253,14 +252,14 @@ void scatter_lines(CudaBackend& backend, const TensorView& from, int axis, const
 }  // namespace
 
 void CudaBackend::gather(const TensorView& in, int axis, const TensorView& index, const TensorView& out) {
-  const Operand views[3] = {{in, without(in.strides, axis)}, index, out};
+  const WalkedView views[3] = {{in, without(in.strides, axis)}, index, out};
   dispatch_bits(out.dtype, [&](auto type) {
     using B = typename decltype(type)::type;
     const Gather<B> f = {source_of<B>(in), Index(index), out.as<B>(), in.strides[axis], in.shape[axis], reporter()};
-    const StridedLoop<3> loop =
-        collapse<3>(out.shape, {&views[0].strides, &views[1].strides, &views[2].strides});
+    const StridedLoop<3> loop = collapse<3>(out.shape, {&views[0].strides, &views[1].strides, &views[2].strides});
     const std::int64_t bytes = static_cast<std::int64_t>(f.width * sizeof(B));
-    const bool steps_in_packs = in.strides[axis] * static_cast<std::int64_t>(sizeof(B)) % (bytes < 16 ? bytes : 16) == 0;
+    const bool steps_in_packs =
+        in.strides[axis] * static_cast<std::int64_t>(sizeof(B)) % (bytes < 16 ? bytes : 16) == 0;
     if (loop.inner_stride(1) == 0 && steps_in_packs && in_packs(loop, views, f.width)) {
       return launch_elementwise<Gather<B>::width>(*this, f, loop);
     }

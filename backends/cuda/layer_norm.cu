@@ -3,9 +3,9 @@
 #include <weft/backends/composed/scratch.h>
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
+#include <weft/backends/cuda/launch.h>
 #include <weft/backends/cuda/device/line.cuh>
 #include <weft/backends/cuda/device/store_total.cuh>
-#include <weft/backends/cuda/launch.h>
 
 // The formulas of backends/composed/norm.cpp, a group of threads to a row. The variance is taken about the mean in a
 // second pass (no cancellation). dscale and dshift go down the columns in slices of a fixed number of rows.
@@ -69,10 +69,9 @@ struct Matrix {
 };
 
 template <class T>
-__global__ void __launch_bounds__(reduce_threads) layer_norm_kernel(double epsilon, const Matrix<T> x,
-                                                                   const Vector<T> scale, const Vector<T> shift,
-                                                                   const Matrix<T> y, const Statistic mean,
-                                                                   const Statistic rstd, const Lines s) {
+__global__ void __launch_bounds__(reduce_threads)
+    layer_norm_kernel(double epsilon, const Matrix<T> x, const Vector<T> scale, const Vector<T> shift,
+                      const Matrix<T> y, const Statistic mean, const Statistic rstd, const Lines s) {
   using C = Compute<T>;
   constexpr int V = line_width<T>;
   WEFT_SHARED(C[32], shared);
@@ -80,20 +79,24 @@ __global__ void __launch_bounds__(reduce_threads) layer_norm_kernel(double epsil
   const std::int64_t row = place.works ? place.line : 0;
   const T* in = x.data + row * x.row_step;
   const C n = static_cast<C>(s.length);
-  const C average = line_sum<V, C>(s, place, shared, [&](std::int64_t first, int count, C(&total)[V]) {
-    C e[V];
-    load_from_line<V>(in, x.step, s.packed, first, count, e);
+  const C average = line_sum<V, C>(s, place, shared,
+                                   [&](std::int64_t first, int count, C(&total)[V]) {
+                                     C e[V];
+                                     load_from_line<V>(in, x.step, s.packed, first, count, e);
 #pragma unroll
-    for (int j = 0; j < V; ++j) total[j] += e[j];
-  }) / n;
-  const C variance = line_sum<V, C>(s, place, shared, [&](std::int64_t first, int count, C(&total)[V]) {
-    C e[V];
-    load_from_line<V>(in, x.step, s.packed, first, count, e);
+                                     for (int j = 0; j < V; ++j) total[j] += e[j];
+                                   }) /
+                    n;
+  const C variance = line_sum<V, C>(s, place, shared,
+                                    [&](std::int64_t first, int count, C(&total)[V]) {
+                                      C e[V];
+                                      load_from_line<V>(in, x.step, s.packed, first, count, e);
 #pragma unroll
-    for (int j = 0; j < V; ++j) {
-      if (j < count) total[j] += (e[j] - average) * (e[j] - average);
-    }
-  }) / n;
+                                      for (int j = 0; j < V; ++j) {
+                                        if (j < count) total[j] += (e[j] - average) * (e[j] - average);
+                                      }
+                                    }) /
+                     n;
   const C reciprocal = 1 / std::sqrt(variance + static_cast<C>(epsilon));
   if (place.works && place.first == 0) {
     mean.put(row, average);
@@ -112,10 +115,9 @@ __global__ void __launch_bounds__(reduce_threads) layer_norm_kernel(double epsil
 }
 
 template <class T>
-__global__ void __launch_bounds__(reduce_threads) layer_norm_dx_kernel(const Matrix<T> dy, const Matrix<T> x,
-                                                                      const Vector<T> scale, const Statistic mean,
-                                                                      const Statistic rstd, const Matrix<T> dx,
-                                                                      const Lines s) {
+__global__ void __launch_bounds__(reduce_threads)
+    layer_norm_dx_kernel(const Matrix<T> dy, const Matrix<T> x, const Vector<T> scale, const Statistic mean,
+                         const Statistic rstd, const Matrix<T> dx, const Lines s) {
   using C = Compute<T>;
   constexpr int V = line_width<T> < 4 ? line_width<T> : 4;
   WEFT_SHARED(C[32], shared);
@@ -124,23 +126,29 @@ __global__ void __launch_bounds__(reduce_threads) layer_norm_dx_kernel(const Mat
   const T* in = x.data + row * x.row_step;
   const T* from = dy.data + row * dy.row_step;
   const C average = mean.get<C>(row), reciprocal = rstd.get<C>(row), n = static_cast<C>(s.length);
-  const C g_mean = line_sum<V, C>(s, place, shared, [&](std::int64_t first, int count, C(&total)[V]) {
-    C d[V];
-    load_from_line<V>(from, dy.step, s.packed, first, count, d);
+  const C g_mean = line_sum<V, C>(s, place, shared,
+                                  [&](std::int64_t first, int count, C(&total)[V]) {
+                                    C d[V];
+                                    load_from_line<V>(from, dy.step, s.packed, first, count, d);
 #pragma unroll
-    for (int j = 0; j < V; ++j) {
-      if (j < count) total[j] += d[j] * scale(first + j, C(1));
-    }
-  }) / n;
-  const C product_mean = line_sum<V, C>(s, place, shared, [&](std::int64_t first, int count, C(&total)[V]) {
-    C d[V], e[V];
-    load_from_line<V>(from, dy.step, s.packed, first, count, d);
-    load_from_line<V>(in, x.step, s.packed, first, count, e);
+                                    for (int j = 0; j < V; ++j) {
+                                      if (j < count) total[j] += d[j] * scale(first + j, C(1));
+                                    }
+                                  }) /
+                   n;
+  const C product_mean = line_sum<V, C>(s, place, shared,
+                                        [&](std::int64_t first, int count, C(&total)[V]) {
+                                          C d[V], e[V];
+                                          load_from_line<V>(from, dy.step, s.packed, first, count, d);
+                                          load_from_line<V>(in, x.step, s.packed, first, count, e);
 #pragma unroll
-    for (int j = 0; j < V; ++j) {
-      if (j < count) total[j] += d[j] * scale(first + j, C(1)) * ((e[j] - average) * reciprocal);
-    }
-  }) / n;
+                                          for (int j = 0; j < V; ++j) {
+                                            if (j < count)
+                                              total[j] +=
+                                                  d[j] * scale(first + j, C(1)) * ((e[j] - average) * reciprocal);
+                                          }
+                                        }) /
+                         n;
   T* out = dx.data + row * dx.row_step;
   for_packs<V>(s, place, [&](std::int64_t first, int count) {
     C d[V], e[V];
@@ -161,9 +169,10 @@ inline constexpr unsigned across = 32, slice_rows = 256;
 
 /// Sums down the columns: of dy xhat to scale_out, of dy to shift_out. Both may be null; slice i writes row i.
 template <class T>
-__global__ void __launch_bounds__(reduce_threads) layer_norm_columns_kernel(
-    const Matrix<T> dy, const Matrix<T> x, const Statistic mean, const Statistic rstd, void* scale_out, void* shift_out,
-    DType dtype, std::int64_t scale_step, std::int64_t shift_step, std::int64_t rows, std::int64_t columns) {
+__global__ void __launch_bounds__(reduce_threads)
+    layer_norm_columns_kernel(const Matrix<T> dy, const Matrix<T> x, const Statistic mean, const Statistic rstd,
+                              void* scale_out, void* shift_out, DType dtype, std::int64_t scale_step,
+                              std::int64_t shift_step, std::int64_t rows, std::int64_t columns) {
   using C = Compute<T>;
   constexpr unsigned height = reduce_threads / across;
   WEFT_SHARED(C[2][reduce_threads], shared);

@@ -7,14 +7,14 @@
 #include <weft/backends/composed/scratch.h>
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
+#include <weft/backends/cuda/launch.h>
 #include <weft/backends/cuda/device/element.cuh>
 #include <weft/backends/cuda/device/report.cuh>
-#include <weft/backends/cuda/launch.h>
 
-// The formulas of backends/composed/optimise.cpp. A launch takes as many parameters as a kernel's arguments hold, of one
-// dtype; a block takes a piece of one of them. lr, step, grad_scale and what follows from them are computed in float64
-// on the device, with the same code whether they came as numbers or as views: a captured step gives the bits of an
-// eager one. Nothing is written while an error is pending.
+// The formulas of backends/composed/optimise.cpp. A launch takes as many parameters as a kernel's arguments hold, of
+// one dtype; a block takes a piece of one of them. lr, step, grad_scale and what follows from them are computed in
+// float64 on the device, with the same code whether they came as numbers or as views: a captured step gives the bits of
+// an eager one. Nothing is written while an error is pending.
 
 namespace weft::backends::cuda {
 namespace {
@@ -155,8 +155,8 @@ __device__ inline void store_some(T* p, bool whole, int count, const Compute<T> 
 }
 
 template <class T>
-__global__ void __launch_bounds__(optimise_threads) optimise_kernel(const Recipe recipe, const Slots slots,
-                                                                   const Reporter reporter) {
+__global__ void __launch_bounds__(optimise_threads)
+    optimise_kernel(const Recipe recipe, const Slots slots, const Reporter reporter) {
   using C = Compute<T>;
   if (raised(reporter)) return;
   WEFT_SHARED(Numbers, shared);
@@ -277,20 +277,11 @@ void CudaBackend::optimise(const OptimArgs& args, std::span<const OptimSlot> slo
   const auto scalar = [](const Argument& argument, const composed::Input& wide) {
     return argument.is_number ? Scalar(argument) : Scalar(Argument(wide.view()));
   };
-  const Recipe recipe = {args.kind,
-                         scalar(args.lr, lr),
-                         scalar(args.step, step),
-                         scalar(args.grad_scale, grad_scale),
-                         args.momentum,
-                         args.dampening,
-                         args.weight_decay,
-                         args.beta1,
-                         args.beta2,
-                         std::log(args.beta1),
-                         std::log(args.beta2),
-                         args.alpha,
-                         args.epsilon,
-                         args.nesterov};
+  const Recipe recipe = {
+      args.kind,     scalar(args.lr, lr),  scalar(args.step, step), scalar(args.grad_scale, grad_scale),
+      args.momentum, args.dampening,       args.weight_decay,       args.beta1,
+      args.beta2,    std::log(args.beta1), std::log(args.beta2),    args.alpha,
+      args.epsilon,  args.nesterov};
   std::vector<OptimSlot> plain;
   std::deque<Unified> unified;
   for (const OptimSlot& slot : slots) {

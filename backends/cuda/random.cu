@@ -1,6 +1,6 @@
 #include <weft/backends/cuda/device/dispatch.h>
-#include <weft/backends/cuda/device/elementwise.cuh>
 #include <weft/core/philox.h>
+#include <weft/backends/cuda/device/elementwise.cuh>
 
 // An element's number follows from its position alone (core/philox.h): packs are whole Philox blocks, or single
 // elements where the output is not contiguous.
@@ -62,7 +62,9 @@ __device__ inline void draw(RandomKind, std::uint64_t seed, std::uint64_t draw, 
 
 /// Elements to a Philox block or more.
 template <class T>
-inline constexpr int draw_width = std::is_same_v<T, double> ? 2 : pack_width<T> < 4 ? 4 : pack_width<T>;
+inline constexpr int draw_width = std::is_same_v<T, double> ? 2
+                                  : pack_width<T> < 4       ? 4
+                                                            : pack_width<T>;
 
 template <class T>
 struct Draw {

@@ -3,16 +3,16 @@
 #include <weft/backends/composed/scratch.h>
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
-#include <weft/backends/cuda/device/reduce.cuh>
-#include <weft/backends/cuda/device/store_total.cuh>
 #include <weft/backends/cuda/device/walk.h>
 #include <weft/backends/cuda/launch.h>
 #include <weft/core/dtype_support.h>
+#include <weft/backends/cuda/device/reduce.cuh>
+#include <weft/backends/cuda/device/store_total.cuh>
 
 // Two patterns, chosen by the shape alone:
 //
-//   rows     the last axis is reduced: a part of a warp, or a block, goes along the elements of one result in packs of V
-//   columns  the last axis stays: neighbouring threads have neighbouring results, and go down the reduced axes
+//   rows     the last axis is reduced: a part of a warp, or a block, goes along the elements of one result in packs of
+//   V columns  the last axis stays: neighbouring threads have neighbouring results, and go down the reduced axes
 //
 // Which element is joined with which follows from the extent of the reduced axes (and, for columns, from the extents
 // behind them): not from strides, the number of results or the device. Long ones are cut into chunks of a fixed length,
@@ -23,7 +23,7 @@ namespace {
 
 using composed::Scratch;
 
-constexpr std::int64_t chunk = 32768;         // elements of one result that a block goes along
+constexpr std::int64_t chunk = 32768;  // elements of one result that a block goes along
 constexpr unsigned column_threads = 512;
 constexpr std::int64_t most_per_thread = 64;  // rows a thread goes down before they are cut into slices
 
@@ -32,17 +32,17 @@ inline constexpr int reduce_width = sizeof(T) == 1 ? 8 : static_cast<int>(16 / s
 
 struct Rows {
   std::uint32_t rows;
-  std::uint32_t packs;         ///< of one row
-  std::int32_t last;           ///< elements in a row's last pack
-  std::uint32_t chunks;        ///< of one row
+  std::uint32_t packs;   ///< of one row
+  std::int32_t last;     ///< elements in a row's last pack
+  std::uint32_t chunks;  ///< of one row
   std::uint32_t chunk_packs;
-  std::int32_t group;          ///< threads to a chunk: 1 .. 32, or the whole block
-  bool packed;                 ///< `along` counts packs; otherwise single elements
+  std::int32_t group;  ///< threads to a chunk: 1 .. 32, or the whole block
+  bool packed;         ///< `along` counts packs; otherwise single elements
 };
 
 template <class T>
 __global__ void __launch_bounds__(reduce_threads) rows_kernel(ReduceOp op, const T* in, void* out, DType out_dtype,
-                                                             const Rows s, const Walk<2> kept, const Walk<1> along) {
+                                                              const Rows s, const Walk<2> kept, const Walk<1> along) {
   using A = Total<T>;
   constexpr int V = reduce_width<T>;
   WEFT_SHARED(A[32], shared);
@@ -96,9 +96,9 @@ struct Columns {
 };
 
 template <class T>
-__global__ void __launch_bounds__(column_threads) columns_kernel(ReduceOp op, const T* in, void* out, DType out_dtype,
-                                                                const Columns s, const Walk<2> kept,
-                                                                const Walk<1> down) {
+__global__ void __launch_bounds__(column_threads)
+    columns_kernel(ReduceOp op, const T* in, void* out, DType out_dtype, const Columns s, const Walk<2> kept,
+                   const Walk<1> down) {
   using A = Total<T>;
   WEFT_SHARED(A[column_threads], shared);
   const std::uint32_t x = threadIdx.x % s.across, y = threadIdx.x / s.across, height = column_threads / s.across;
@@ -178,7 +178,7 @@ Split split_axes(const TensorView& in, const TensorView& out) {
 /// Whether every pack of a result's elements starts at a multiple of its size.
 bool rows_in_packs(const TensorView& in, const Split& split, int width) {
   const std::int64_t item = static_cast<std::int64_t>(item_size(in.dtype));
-  if (!in_packs(split.along, {Operand(in)}, width)) return false;
+  if (!in_packs(split.along, {WalkedView(in)}, width)) return false;
   const std::int64_t bytes = width * item < 16 ? width * item : 16;
   for (int axis = 0; axis < split.kept.rank; ++axis) {
     if (split.kept.extent[axis] != 1 && split.kept.stride[0][axis] * item % bytes != 0) return false;
@@ -199,7 +199,8 @@ void reduce_columns(CudaBackend& backend, ReduceOp op, const TensorView& in, con
   using A = Total<T>;
   const std::uint32_t across = power_of_two(split.inner, 32), height = column_threads / across;
   const std::int64_t whole = most_per_thread * height;
-  const std::int64_t slice = split.elements <= whole ? split.elements : std::max<std::int64_t>(whole / 2, (split.elements + 65534) / 65535);
+  const std::int64_t slice =
+      split.elements <= whole ? split.elements : std::max<std::int64_t>(whole / 2, (split.elements + 65534) / 65535);
   const unsigned slices = static_cast<unsigned>((split.elements + slice - 1) / slice);
   const Columns s = {static_cast<std::uint32_t>(split.results), static_cast<std::uint32_t>(split.elements),
                      static_cast<std::uint32_t>(slice), across, slices > 1};
@@ -246,7 +247,8 @@ void reduce_rows(CudaBackend& backend, ReduceOp op, const TensorView& in, const 
   s.last = static_cast<std::int32_t>((split.elements - 1) % V + 1);
   s.chunk_packs = split.elements > 2 * chunk ? static_cast<std::uint32_t>(chunk / V) : s.packs;
   s.chunks = static_cast<std::uint32_t>((packs + s.chunk_packs - 1) / s.chunk_packs);
-  s.group = packs > 256 ? static_cast<std::int32_t>(reduce_threads) : static_cast<std::int32_t>(power_of_two(packs, 32));
+  s.group =
+      packs > 256 ? static_cast<std::int32_t>(reduce_threads) : static_cast<std::int32_t>(power_of_two(packs, 32));
   s.packed = packed;
   const unsigned groups = reduce_threads / static_cast<unsigned>(s.group);
   const LaunchShape shape = {blocks_of(split.results * s.chunks, groups), reduce_threads};

@@ -1,9 +1,9 @@
 #include <weft/backends/composed/scratch.h>
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
-#include <weft/backends/cuda/device/reduce.cuh>
 #include <weft/backends/cuda/device/walk.h>
 #include <weft/backends/cuda/launch.h>
+#include <weft/backends/cuda/device/reduce.cuh>
 
 // Two ways, chosen by the shape alone: with 32 or more lines side by side a thread goes down each; otherwise a block
 // takes a chunk of a line, and where lines have several chunks the sums of those are scanned in the same way and added.
@@ -21,9 +21,9 @@ template <class T>
 using ScanOut = std::conditional_t<is_real<T>, T, std::int64_t>;
 
 template <class T>
-__global__ void __launch_bounds__(scan_threads) scan_lines_kernel(const T* in, std::int64_t in_step, ScanOut<T>* out,
-                                                                 std::int64_t out_step, std::int64_t length,
-                                                                 const Walk<2> lines) {
+__global__ void __launch_bounds__(scan_threads)
+    scan_lines_kernel(const T* in, std::int64_t in_step, ScanOut<T>* out, std::int64_t out_step, std::int64_t length,
+                      const Walk<2> lines) {
   using A = Total<T>;
   const std::uint32_t line = blockIdx.x * scan_threads + threadIdx.x;
   if (line >= lines.units) return;
@@ -39,10 +39,9 @@ __global__ void __launch_bounds__(scan_threads) scan_lines_kernel(const T* in, s
 /// blockIdx.x = line * chunks + chunk. With `sums` it writes the total of each chunk there and nothing else; otherwise
 /// the scan, each chunk's after what `before` (may be null) has for the chunks before it.
 template <class T>
-__global__ void __launch_bounds__(scan_threads) scan_chunks_kernel(const T* in, std::int64_t in_step, ScanOut<T>* out,
-                                                                  std::int64_t out_step, std::int64_t length,
-                                                                  std::uint32_t chunks, Total<T>* sums,
-                                                                  const Total<T>* before, const Walk<2> lines) {
+__global__ void __launch_bounds__(scan_threads)
+    scan_chunks_kernel(const T* in, std::int64_t in_step, ScanOut<T>* out, std::int64_t out_step, std::int64_t length,
+                       std::uint32_t chunks, Total<T>* sums, const Total<T>* before, const Walk<2> lines) {
   using A = Total<T>;
   WEFT_SHARED(A[scan_threads / 32], warp_totals);
   const std::uint32_t line = blockIdx.x / chunks, part = blockIdx.x - line * chunks;

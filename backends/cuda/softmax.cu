@@ -2,8 +2,8 @@
 
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
-#include <weft/backends/cuda/device/line.cuh>
 #include <weft/backends/cuda/launch.h>
+#include <weft/backends/cuda/device/line.cuh>
 
 // As backends/composed/softmax.cpp, a group of threads to a line, which stays in the caches between the passes. Where
 // many lines lie side by side (a softmax over channels) every thread has a line of its own.
@@ -12,9 +12,9 @@ namespace weft::backends::cuda {
 namespace {
 
 template <class T, int V>
-__global__ void __launch_bounds__(reduce_threads) softmax_kernel(bool log, const T* in, std::int64_t in_step, T* out,
-                                                                std::int64_t out_step, const Lines s,
-                                                                const Walk<2> lines) {
+__global__ void __launch_bounds__(reduce_threads)
+    softmax_kernel(bool log, const T* in, std::int64_t in_step, T* out, std::int64_t out_step, const Lines s,
+                   const Walk<2> lines) {
   using C = Compute<T>;
   WEFT_SHARED(C[32], shared);
   const Place place = place_in(s);
@@ -59,8 +59,8 @@ struct BackwardLines {
 };
 
 template <class T, int V>
-__global__ void __launch_bounds__(reduce_threads) softmax_backward_kernel(bool log, const BackwardLines<T> v,
-                                                                         const Lines s, const Walk<3> lines) {
+__global__ void __launch_bounds__(reduce_threads)
+    softmax_backward_kernel(bool log, const BackwardLines<T> v, const Lines s, const Walk<3> lines) {
   using C = Compute<T>;
   WEFT_SHARED(C[32], shared);
   const Place place = place_in(s);
@@ -125,7 +125,8 @@ bool small_enough(const Shape& shape, int axis) {
 }  // namespace
 
 void CudaBackend::softmax(bool log, const TensorView& x, int axis, const TensorView& y) {
-  if (x.dtype != y.dtype || !is_floating(x.dtype) || !small_enough(x.shape, axis)) return Backend::softmax(log, x, axis, y);
+  if (x.dtype != y.dtype || !is_floating(x.dtype) || !small_enough(x.shape, axis))
+    return Backend::softmax(log, x, axis, y);
   dispatch_floating(x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const bool packed = line_in_packs(x, x.strides[axis], x.shape[axis], line_width<T>, axis) &&
@@ -148,7 +149,7 @@ void CudaBackend::softmax_backward(bool log, const TensorView& dy, const TensorV
     for (const TensorView* view : {&dy, &y, &dx}) {
       packed = packed && line_in_packs(*view, view->strides[axis], y.shape[axis], line_width<T>, axis);
     }
-    const BackwardLines<T> v = {dy.as<const T>(),  y.as<const T>(),  dx.as<T>(),
+    const BackwardLines<T> v = {dy.as<const T>(), y.as<const T>(), dx.as<T>(),
                                 dy.strides[axis], y.strides[axis], dx.strides[axis]};
     arrange<T>(y.shape, axis, packed, [&](auto width, const Lines& s, unsigned blocks) {
       launch(softmax_backward_kernel<T, decltype(width)::value>, {blocks, reduce_threads}, stream(), log, v, s,

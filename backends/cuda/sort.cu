@@ -1,7 +1,7 @@
 #include <weft/backends/cuda/cuda_backend.h>
-#include <weft/backends/cuda/device/device.cuh>
 #include <weft/backends/cuda/launch.h>
 #include <weft/backends/cuda/sort.h>
+#include <weft/backends/cuda/device/device.cuh>
 
 // Bitonic (Batcher, "Sorting networks and their applications", 1968): no data-dependent order of anything, and entries
 // differ in their position, so the result is the only one there is. Distances within a tile are done in shared memory.
@@ -39,9 +39,9 @@ __device__ inline void merge_tile(SortKey* shared, std::int64_t first, std::int6
 }
 
 /// Stages 2 .. last, all within a tile; `mask` has the bits of an entry's number in its line. There are `all` entries.
-__global__ void __launch_bounds__(sort_threads) sort_tiles_kernel(const SortKey* in, SortKey* out, std::int64_t all,
-                                                                 std::uint32_t last, std::int64_t mask,
-                                                                 std::uint32_t keep) {
+__global__ void __launch_bounds__(sort_threads)
+    sort_tiles_kernel(const SortKey* in, SortKey* out, std::int64_t all, std::uint32_t last, std::int64_t mask,
+                      std::uint32_t keep) {
   WEFT_DYNAMIC_SHARED(SortKey, shared);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * tile;
   for (unsigned i = threadIdx.x; i < tile; i += sort_threads) shared[i] = first + i < all ? in[first + i] : after_all;
@@ -53,8 +53,8 @@ __global__ void __launch_bounds__(sort_threads) sort_tiles_kernel(const SortKey*
 }
 
 /// The rest of a stage, once its distances fit into a tile.
-__global__ void __launch_bounds__(sort_threads) merge_tiles_kernel(SortKey* keys, std::int64_t stage,
-                                                                  std::int64_t mask) {
+__global__ void __launch_bounds__(sort_threads)
+    merge_tiles_kernel(SortKey* keys, std::int64_t stage, std::int64_t mask) {
   WEFT_DYNAMIC_SHARED(SortKey, shared);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * tile;
   for (unsigned i = threadIdx.x; i < tile; i += sort_threads) shared[i] = keys[first + i];
@@ -64,8 +64,8 @@ __global__ void __launch_bounds__(sort_threads) merge_tiles_kernel(SortKey* keys
 }
 
 /// One distance of one stage, at least a tile.
-__global__ void __launch_bounds__(sort_threads) exchange_kernel(SortKey* keys, std::int64_t pairs, std::int64_t stage,
-                                                               std::int64_t distance, std::int64_t mask) {
+__global__ void __launch_bounds__(sort_threads)
+    exchange_kernel(SortKey* keys, std::int64_t pairs, std::int64_t stage, std::int64_t distance, std::int64_t mask) {
   const std::int64_t pair = static_cast<std::int64_t>(blockIdx.x) * sort_threads + threadIdx.x;
   if (pair >= pairs) return;
   const std::int64_t low = 2 * pair - (pair & (distance - 1));
@@ -86,8 +86,8 @@ void sort_tiles(CudaBackend& backend, const SortKey* keys, SortKey* out, std::in
 void sort_lines(CudaBackend& backend, SortKey* keys, std::int64_t lines, std::int64_t length) {
   const std::int64_t all = lines * length, tiles = (all + sort_tile - 1) / sort_tile, mask = length - 1;
   const LaunchShape shape = {static_cast<unsigned>(tiles), sort_threads, tile * sizeof(SortKey)};
-  launch(sort_tiles_kernel, shape, backend.stream(), keys, keys, all, length < sort_tile ? length : sort_tile,
-         mask, tile);
+  launch(sort_tiles_kernel, shape, backend.stream(), keys, keys, all, length < sort_tile ? length : sort_tile, mask,
+         tile);
   for (std::int64_t stage = 2 * sort_tile; stage <= length; stage *= 2) {
     for (std::int64_t distance = stage / 2; distance >= sort_tile; distance /= 2) {
       launch(exchange_kernel, {blocks_of(all / 2, sort_threads), sort_threads}, backend.stream(), keys, all / 2, stage,

@@ -4,10 +4,10 @@
 #include <weft/backends/composed/scratch.h>
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
-#include <weft/backends/cuda/device/element.cuh>
 #include <weft/backends/cuda/device/walk.h>
 #include <weft/backends/cuda/launch.h>
 #include <weft/backends/cuda/sort.h>
+#include <weft/backends/cuda/device/element.cuh>
 
 // Elements become integers whose order is the one asked for, and are sorted with their positions. Where few are wanted
 // of long lines, tiles are sorted and only their first entries go on, until a line fits into one tile.
@@ -40,9 +40,9 @@ __device__ inline std::uint64_t ordered(T value) {
 
 /// Entry i of line l is element i, or after_all behind the line's end.
 template <class T>
-__global__ void __launch_bounds__(topk_threads) keys_kernel(bool largest, const T* in, std::int64_t step,
-                                                           std::int64_t length, int log_padded, SortKey* keys,
-                                                           std::int64_t all, const Walk<3> lines) {
+__global__ void __launch_bounds__(topk_threads)
+    keys_kernel(bool largest, const T* in, std::int64_t step, std::int64_t length, int log_padded, SortKey* keys,
+                std::int64_t all, const Walk<3> lines) {
   const std::int64_t entry = static_cast<std::int64_t>(blockIdx.x) * topk_threads + threadIdx.x;
   if (entry >= all) return;
   const std::int64_t line = entry >> log_padded, i = entry - (line << log_padded);
@@ -57,11 +57,10 @@ __global__ void __launch_bounds__(topk_threads) keys_kernel(bool largest, const 
 }
 
 template <class T>
-__global__ void __launch_bounds__(topk_threads) results_kernel(const SortKey* keys, int log_padded, const T* in,
-                                                              std::int64_t in_step, T* values,
-                                                              std::int64_t values_step, std::int64_t* indices,
-                                                              std::int64_t indices_step, std::int64_t k,
-                                                              const Walk<3> lines) {
+__global__ void __launch_bounds__(topk_threads)
+    results_kernel(const SortKey* keys, int log_padded, const T* in, std::int64_t in_step, T* values,
+                   std::int64_t values_step, std::int64_t* indices, std::int64_t indices_step, std::int64_t k,
+                   const Walk<3> lines) {
   const std::int64_t number = static_cast<std::int64_t>(blockIdx.x) * topk_threads + threadIdx.x;
   const std::int64_t line = number / k, i = number - line * k;
   if (line >= lines.units) return;

@@ -1,7 +1,7 @@
 #include <weft/backends/cuda/device/dispatch.h>
+#include <weft/core/dtype_support.h>
 #include <weft/backends/cuda/device/elementwise.cuh>
 #include <weft/backends/cuda/device/math.cuh>
-#include <weft/core/dtype_support.h>
 
 // The operation is a run-time switch, taken once for a pack: one kernel to a dtype and a group of operations that need
 // about the same registers.
@@ -53,20 +53,23 @@ struct Arithmetic : Map<T> {
   using Registers = typename Map<T>::template Registers<V>;
 
   template <int V>
-  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t, Registers<V>& r) const {
     using C = Compute<T>;
     switch (op) {
       case UnaryOp::neg:
         each(r.x, [](C x) {
-          if constexpr (is_real<T>) return -x;
-          else return minus(C(0), x);
+          if constexpr (is_real<T>)
+            return -x;
+          else
+            return minus(C(0), x);
         });
         break;
       case UnaryOp::abs:
         each(r.x, [](C x) {
-          if constexpr (is_real<T>) return std::fabs(x);
-          else return negative(x) ? minus(C(0), x) : x;
+          if constexpr (is_real<T>)
+            return std::fabs(x);
+          else
+            return negative(x) ? minus(C(0), x) : x;
         });
         break;
       case UnaryOp::sign:
@@ -92,8 +95,7 @@ struct Not : Map<bool> {
   template <int V>
   using Registers = Map<bool>::Registers<V>;
   template <int V>
-  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t, Registers<V>& r) const {
     each(r.x, [](bool x) { return !x; });
     save<V>(at, count, r);
   }
@@ -108,8 +110,7 @@ struct Exponential : Map<T> {
   using Registers = typename Map<T>::template Registers<V>;
 
   template <int V>
-  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t, Registers<V>& r) const {
     using C = Compute<T>;
     const C slope = a, threshold = b;
     switch (op) {
@@ -162,8 +163,7 @@ struct Special : Map<T> {
   using Registers = typename Map<T>::template Registers<V>;
 
   template <int V>
-  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<2>&, const std::int64_t (&at)[2], int count, std::int64_t, Registers<V>& r) const {
     using C = Compute<T>;
     switch (op) {
       case UnaryOp::sin:

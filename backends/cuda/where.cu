@@ -26,8 +26,7 @@ struct Choose {
     b.template load<V>(walk.along[2], at[2], count, r.b);
   }
   template <int V>
-  __device__ void finish(const Walk<4>&, const std::int64_t (&at)[4], int count, std::int64_t,
-                         Registers<V>& r) const {
+  __device__ void finish(const Walk<4>&, const std::int64_t (&at)[4], int count, std::int64_t, Registers<V>& r) const {
 #pragma unroll
     for (int j = 0; j < V; ++j) r.a[j] = r.first[j] ? r.a[j] : r.b[j];
     store_pack<V>(out + at[3], count, r.a);
@@ -41,10 +40,9 @@ Source<B> bits_of(const Argument& argument) {
 }
 
 template <class T>
-using Bits = std::conditional_t<
-    sizeof(T) == 1, std::uint8_t,
-    std::conditional_t<sizeof(T) == 2, std::uint16_t,
-                       std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>>;
+using Bits = std::conditional_t<sizeof(T) == 1, std::uint8_t,
+                                std::conditional_t<sizeof(T) == 2, std::uint16_t,
+                                                   std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>>;
 
 }  // namespace
 

@@ -14,7 +14,7 @@
 #define WEFT_SHARED(type, name) __shared__ std::type_identity_t<type> name
 
 /// What LaunchShape::shared_bytes asked for, 16-byte aligned; one to a kernel.
-#define WEFT_DYNAMIC_SHARED(type, name)                                    \
+#define WEFT_DYNAMIC_SHARED(type, name)                                 \
   extern __shared__ __align__(16) unsigned char weft_dynamic_shared_[]; \
   type* const name = reinterpret_cast<type*>(weft_dynamic_shared_)
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <weft/backends/cuda/device/device.cuh>
 #include <weft/core/dtype.h>
+#include <weft/backends/cuda/device/device.cuh>
 
 namespace weft::backends::cuda {
 

@@ -10,14 +10,14 @@
 //
 // `at` is where the pack starts in each view, count <= V how many of its elements there are, unit its number in the
 // order of the walk. Packs are `width` elements, as wide as 16-byte accesses make them, where all views have neighbours
-// along the innermost axis or repeat one element; otherwise V is 1. All packs of a thread are loaded before the first is
-// finished, so that enough bytes are under way; an output may therefore be an input, and nothing else may overlap.
+// along the innermost axis or repeat one element; otherwise V is 1. All packs of a thread are loaded before the first
+// is finished, so that enough bytes are under way; an output may therefore be an input, and nothing else may overlap.
 
 #include <weft/backends/cuda/cuda_backend.h>
-#include <weft/backends/cuda/device/element.cuh>
-#include <weft/backends/cuda/device/strided.cuh>
 #include <weft/backends/cuda/device/walk.h>
 #include <weft/backends/cuda/launch.h>
+#include <weft/backends/cuda/device/element.cuh>
+#include <weft/backends/cuda/device/strided.cuh>
 
 namespace weft::backends::cuda {
 
@@ -62,7 +62,7 @@ void launch_elementwise(const CudaBackend& backend, const F& f, const StridedLoo
 
 /// `views` in the order of F; one shape for all. AxisOrder::logical where the position of an element counts.
 template <class F>
-void elementwise(const CudaBackend& backend, const F& f, const Shape& shape, const Operand (&views)[F::views],
+void elementwise(const CudaBackend& backend, const F& f, const Shape& shape, const WalkedView (&views)[F::views],
                  AxisOrder order = AxisOrder::any) {
   const Strides* strides[F::views];
   for (int k = 0; k < F::views; ++k) strides[k] = &views[k].strides;

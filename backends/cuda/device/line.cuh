@@ -3,9 +3,9 @@
 // order of a sum along a line follows from its length alone: pack p of V elements belongs to thread p mod group,
 // whatever way it is loaded.
 
+#include <weft/backends/cuda/device/walk.h>
 #include <weft/backends/cuda/device/element.cuh>
 #include <weft/backends/cuda/device/reduce.cuh>
-#include <weft/backends/cuda/device/walk.h>
 
 namespace weft::backends::cuda {
 
@@ -53,7 +53,8 @@ __device__ inline void store_to_line(T* line, std::int64_t step, bool packed, st
 template <int V, class F>
 __device__ inline void for_packs(const Lines& s, const Place& place, F f) {
   if (!place.works) return;
-  for (std::int64_t first = static_cast<std::int64_t>(place.first) * V; first < s.length; first += static_cast<std::int64_t>(s.group) * V) {
+  for (std::int64_t first = static_cast<std::int64_t>(place.first) * V; first < s.length;
+       first += static_cast<std::int64_t>(s.group) * V) {
     f(first, s.length - first < V ? static_cast<int>(s.length - first) : V);
   }
 }

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
-#include <weft/backends/cuda/device/element.cuh>
 #include <weft/core/op_kinds.h>
+#include <weft/backends/cuda/device/element.cuh>
 
 namespace weft::backends::cuda {
 

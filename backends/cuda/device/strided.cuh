@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include <weft/backends/cuda/device/device.cuh>
 #include <weft/core/shape.h>
+#include <weft/backends/cuda/device/device.cuh>
 
 namespace weft::backends::cuda {
 

@@ -4,18 +4,18 @@
 #include <cstdint>
 
 #include <weft/backends/common/strided.h>
-#include <weft/backends/cuda/device/strided.cuh>
 #include <weft/backends/op_args.h>
+#include <weft/backends/cuda/device/strided.cuh>
 
 namespace weft::backends::cuda {
 
 /// What the choice between packs and single elements looks at. A number has null data.
-struct Operand {
-  Operand(const TensorView& view)  // NOLINT(google-explicit-constructor)
+struct WalkedView {
+  WalkedView(const TensorView& view)  // NOLINT(google-explicit-constructor)
       : data(view.data), item(static_cast<std::int64_t>(item_size(view.dtype))), strides(view.strides) {}
-  Operand(const TensorView& view, const Strides& other) : Operand(view) { strides = other; }
-  Operand(const Argument& argument)  // NOLINT(google-explicit-constructor)
-      : Operand(argument.view) {
+  WalkedView(const TensorView& view, const Strides& other) : WalkedView(view) { strides = other; }
+  WalkedView(const Argument& argument)  // NOLINT(google-explicit-constructor)
+      : WalkedView(argument.view) {
     if (argument.is_number) {
       data = nullptr;
       strides = Strides::filled(max_rank, 0);
@@ -31,7 +31,7 @@ inline constexpr std::int64_t most_units = std::int64_t{1} << 30;  // what Divid
 
 /// Whether every view can be read and written in packs of `width`, or repeats one element along the innermost axis.
 template <int N>
-bool in_packs(const StridedLoop<N>& loop, const Operand (&views)[N], int width) {
+bool in_packs(const StridedLoop<N>& loop, const WalkedView (&views)[N], int width) {
   const int inner = loop.rank - 1;
   if (loop.stride[N - 1][inner] != 1 || (loop.rank > 1 && loop.extent[inner] % width != 0)) return false;
   for (int k = 0; k < N; ++k) {
@@ -39,7 +39,9 @@ bool in_packs(const StridedLoop<N>& loop, const Operand (&views)[N], int width) 
     if (step == 0 || views[k].data == nullptr) continue;
     if (step != 1) return false;
     const std::int64_t bytes = width * views[k].item < 16 ? width * views[k].item : 16;
-    if (static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(views[k].data) % static_cast<std::uintptr_t>(bytes)) != 0) return false;
+    if (static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(views[k].data) %
+                                  static_cast<std::uintptr_t>(bytes)) != 0)
+      return false;
     for (int axis = 0; axis < inner; ++axis) {
       if (loop.stride[k][axis] * views[k].item % bytes != 0) return false;
     }
