@@ -44,7 +44,7 @@ struct Rows {
 };
 
 template <class T>
-__global__ void __launch_bounds__(reduce_threads)
+__global__ void __launch_bounds__(reduce_threads, 4)
     cross_entropy_kernel(const Rows<T> v, const Lines s, const Reporter reporter) {
   using C = Compute<T>;
   constexpr int V = row_width<T>;
@@ -104,13 +104,13 @@ __global__ void __launch_bounds__(reduce_threads)
   }
   if (v.dlogits == nullptr) return;
   T* d = v.dlogits + row * v.gradient_row_step;
-  const C all = pulled + v.share * weights;
+  const C all = (pulled + v.share * weights) / sum;
   for_packs<V>(s, place, [&](std::int64_t first, int count) {
     C e[V];
     load_from_line<V>(x, v.step, s.packed, first, count, e);
 #pragma unroll
     for (int j = 0; j < V; ++j) {
-      C g = std::exp(e[j] - top) / sum * all;
+      C g = std::exp(e[j] - top) * all;
       if (smooth && j < count) g -= v.share * v.weight_of(first + j);
       if (first + j == label) g -= pulled;
       e[j] = ignored ? C(0) : g;

@@ -155,7 +155,7 @@ __device__ inline void store_some(T* p, bool whole, int count, const Compute<T> 
 }
 
 template <class T>
-__global__ void __launch_bounds__(optimise_threads)
+__global__ void __launch_bounds__(optimise_threads, 2)
     optimise_kernel(const Recipe recipe, const Slots slots, const Reporter reporter) {
   using C = Compute<T>;
   if (raised(reporter)) return;

@@ -60,8 +60,20 @@ __global__ void __launch_bounds__(reduce_threads) rows_kernel(ReduceOp op, const
     const T* line = in + at[0];
     const std::uint32_t begin = part * s.chunk_packs;
     const std::uint32_t end = s.packs - begin < s.chunk_packs ? s.packs : begin + s.chunk_packs;
-#pragma unroll 4
-    for (std::uint32_t pack = begin + lane; pack < end; pack += static_cast<unsigned>(s.group)) {
+    const unsigned group = static_cast<unsigned>(s.group);
+    std::uint32_t pack = begin + lane;
+    if (s.packed) {  // several packs under way at a time; the last one of a row may be short and is left to the rest
+      constexpr unsigned ahead = 4;
+      const std::uint32_t full = end == s.packs ? end - 1 : end;
+      for (; pack + (ahead - 1) * group < full; pack += ahead * group) {
+        A x[ahead][V];
+#pragma unroll
+        for (unsigned u = 0; u < ahead; ++u) load_pack<V>(line + along.offset(pack + u * group), V, x[u]);
+#pragma unroll
+        for (unsigned u = 0; u < ahead; ++u) join_packs(op, total, x[u]);
+      }
+    }
+    for (; pack < end; pack += group) {
       const int count = pack + 1 == s.packs ? s.last : V;
       A x[V] = {};
       if (s.packed) {

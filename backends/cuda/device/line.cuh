@@ -53,9 +53,9 @@ __device__ inline void store_to_line(T* line, std::int64_t step, bool packed, st
 template <int V, class F>
 __device__ inline void for_packs(const Lines& s, const Place& place, F f) {
   if (!place.works) return;
-  for (std::int64_t first = static_cast<std::int64_t>(place.first) * V; first < s.length;
-       first += static_cast<std::int64_t>(s.group) * V) {
-    f(first, s.length - first < V ? static_cast<int>(s.length - first) : V);
+#pragma unroll 1  // the compiler would divide to know how often
+  for (std::int32_t first = place.first * V; first < s.length; first += s.group * V) {
+    f(static_cast<std::int64_t>(first), s.length - first < V ? s.length - first : V);
   }
 }
 
