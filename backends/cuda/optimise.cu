@@ -19,7 +19,7 @@
 namespace weft::backends::cuda {
 namespace {
 
-constexpr int most_slots = 48;
+constexpr int most_slots = 80;
 constexpr unsigned optimise_threads = 256;
 constexpr int V = 4;
 constexpr std::uint32_t piece_packs = optimise_threads * 2;  // packs of a parameter that a block takes
