@@ -31,6 +31,8 @@ struct PluginHost {
   void (*record_span)(const char* name, const char* category, std::int64_t begin_ns, std::int64_t end_ns) = nullptr;
   /// Whether the host's trace is being recorded: measuring may cost something.
   bool (*tracing)() = nullptr;
+  /// Makes a tag the host's current_tag() too: the plug-in has one of its own.
+  void (*remember_tag)(const OpTag& tag) = nullptr;
 };
 
 using PluginEntry = Backend* (*)(const PluginHost*, const char** why_not);

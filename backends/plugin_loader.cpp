@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <weft/backends/op_tag.h>
 #include <weft/core/message.h>
 #include <weft/core/trace.h>
 #include <weft/core/trace_device.h>
@@ -96,6 +97,7 @@ Backend* ask_plugin(PluginEntry entry, const std::string& where, Unavailable& wh
   host.weft_version = version();
   host.record_span = &forward_span;
   host.tracing = &is_tracing;
+  host.remember_tag = [](const OpTag& tag) { remember_tag(tag); };
   const char* why_not = nullptr;
   Backend* backend = entry(&host, &why_not);
   if (backend == nullptr) {

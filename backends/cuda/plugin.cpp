@@ -81,6 +81,7 @@ Backend* make(const PluginHost& host, std::string& why) {
   auto state = std::make_unique<State>();
   state->record_span = host.record_span;
   state->tracing = host.tracing;
+  state->remember_tag = host.remember_tag;
   why = missing(*state);
   if (!why.empty()) return nullptr;
   make_ready(*state);

@@ -117,6 +117,7 @@ void Spans::report(State& state) noexcept try {
 
 void CudaBackend::tag(const OpTag& tag) noexcept {
   Backend::tag(tag);
+  if (state_.remember_tag != nullptr) state_.remember_tag(tag);
   if (wants_nvtx()) nvtx(tag);
   state_.spans.mark(state_, tag.name);
 }

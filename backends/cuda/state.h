@@ -59,6 +59,7 @@ struct State {
   std::string name;
   void (*record_span)(const char*, const char*, std::int64_t, std::int64_t) = nullptr;  ///< of the host
   bool (*tracing)() = nullptr;                                                          ///< of the host
+  void (*remember_tag)(const OpTag&) = nullptr;                                         ///< of the host
   Spans spans;
 
   bool direct = false;  ///< WEFT_CUDA_ALLOC=direct: cudaMalloc and cudaFree, so that memory checkers see every block
