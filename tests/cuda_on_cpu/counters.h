@@ -17,6 +17,3 @@ struct Counters {
 Counters& counters();
 
 }  // namespace weft_harness
-
-/// For a program that has loaded the plug-in: found by dlsym. Valid while the plug-in is.
-extern "C" __attribute__((visibility("default"))) weft_harness::Counters* weft_harness_counters();

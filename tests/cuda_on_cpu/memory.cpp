@@ -41,6 +41,14 @@ void protect(Heap& heap, int access) {
   if (::mprotect(heap.begin, static_cast<std::size_t>(heap.end - heap.begin), access) != 0) std::abort();
 }
 
+/// Whole pages only: what shares the first and the last belongs to neighbours.
+void give_back_pages(char* p, std::size_t bytes) {
+  constexpr std::uintptr_t page = 4096;
+  const auto first = (reinterpret_cast<std::uintptr_t>(p) + page - 1) / page * page;
+  const auto last = (reinterpret_cast<std::uintptr_t>(p) + bytes) / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
 Heap& heap() {
   static Heap& h = *[] {
     auto* made = new Heap;
@@ -124,7 +132,7 @@ void device_close(void* p) {
     const std::size_t room = rounded(block->second.bytes);
     h.waiting_bytes -= room;
     h.reusable[room].push_back(oldest);
-    if (room >= std::size_t{1} << 20) ::madvise(oldest, room, MADV_DONTNEED);
+    if (room >= std::size_t{1} << 20) give_back_pages(oldest, room);
     h.blocks.erase(block);
   }
 }

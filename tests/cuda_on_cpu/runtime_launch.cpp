@@ -46,6 +46,8 @@ cudaError_t enqueue_kernel(const LaunchRequest& asked, cudaStream_t stream, Thre
   if (const cudaError_t error = check_stream("cudaLaunchKernel", stream); error != cudaSuccess) return error;
   if (!device_has_code()) return failed(cudaErrorNoKernelImageForDevice);
   if (planted(Bug::sticky_error)) return failed(lost_device = cudaErrorIllegalAddress);
+  if (stream->capture && planted(Bug::wait_while_recording)) cudaStreamSynchronize(stream);
+  if (void* p = nullptr; stream->capture && planted(Bug::allocate_while_recording)) cudaMalloc(&p, 4);
   LaunchRequest request = asked;
   if (planted(Bug::grid_one_short) && request.grid.x > 1) --request.grid.x;
   if (planted(Bug::block_too_large)) request.block.x *= 32;

@@ -53,5 +53,3 @@ std::string why_not_readable(const void* p, std::size_t bytes) { return why_not_
 #endif
 
 }  // namespace weft_harness
-
-extern "C" weft_harness::Counters* weft_harness_counters() { return &weft_harness::counters(); }
