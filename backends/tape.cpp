@@ -72,7 +72,7 @@ void Tape::run(F f) {
 
 // ---- life
 
-Tape::Tape(Backend& target) : target_(target) {}
+Tape::Tape(Backend& target) : target_(target), graphs_(target.facts().graphs) {}
 
 TapePtr Tape::make(Backend& target) { return TapePtr(new Tape(target)); }
 
@@ -83,8 +83,9 @@ Tape::~Tape() {
 
 void TapeRelease::operator()(Tape* tape) const noexcept {
   tape->calls_.clear();  // nobody can replay any more
-  if (tape->graph_ != nullptr) tape->target_.drop_capture(tape->graph_);
-  tape->graph_ = nullptr;
+  for (Capture** graph : {&tape->graph_, &tape->together_}) {
+    if (*graph != nullptr) tape->target_.drop_capture(std::exchange(*graph, nullptr));
+  }
   tape->drop_reference();
 }
 
@@ -135,22 +136,44 @@ void Tape::refuse(const char* what) const {
 
 // ---- replay
 
+namespace {
+
+void refuse_replay() {
+  if (active_tape() == nullptr) return;
+  throw StateError(ErrorCode::read_only, "capture", "replay inside a captured step", here_of(current_tag()));
+}
+
+/// Recorded calls bring their own tags; afterwards the thread is again in the call it was in.
+class TagKept {
+ public:
+  explicit TagKept(Backend& backend) : backend_(backend), tag_(current_tag()) {}
+  ~TagKept() { backend_.tag(tag_); }
+  TagKept(const TagKept&) = delete;
+  TagKept& operator=(const TagKept&) = delete;
+
+ private:
+  Backend& backend_;
+  const OpTag tag_;
+};
+
+}  // namespace
+
 void Tape::replay(int times) {
-  if (active_tape() != nullptr) {
-    throw StateError(ErrorCode::read_only, "capture", "replay inside a captured step", here_of(current_tag()));
+  refuse_replay();
+  const TagKept kept(target_);
+  if (graphs_) {
+    if (times > 0 && graph_ == nullptr) graph_ = record_graph(1, nullptr);
+    if (times > 0) target_.replay(graph_, times);
+    return;
   }
-  const OpTag mine = current_tag();
-  struct Restore {
-    Backend& backend;
-    const OpTag& tag;
-    ~Restore() { backend.tag(tag); }
-  } const restore{target_, mine};
-  if (times > 0 && !asked_for_graph_) {
-    record_graph();
-    asked_for_graph_ = true;
-  }
-  if (graph_ != nullptr) return target_.replay(graph_, times);
   for (int i = 0; i < times; ++i) make_calls();
+}
+
+void Tape::replay_together(const std::function<void(Backend&, int)>& before_step) {
+  refuse_replay();
+  const TagKept kept(target_);
+  if (together_ == nullptr) together_ = record_graph(steps_per_graph(), before_step);
+  target_.replay(together_, 1);
 }
 
 void Tape::make_calls() {
@@ -166,10 +189,16 @@ void Tape::make_calls() {
 }
 
 /// A target with graphs of its own is told the calls once.
-void Tape::record_graph() {
-  if (!target_.begin_capture()) return;
+Capture* Tape::record_graph(int steps, const std::function<void(Backend&, int)>& before_step) {
+  if (!target_.begin_capture()) {
+    throw StateError(ErrorCode::not_built, "replay",
+                     message("'", target_.facts().name, "' records no graphs after all"), here_of(current_tag()));
+  }
   try {
-    make_calls();
+    for (int i = 0; i < steps; ++i) {
+      if (before_step) before_step(target_, i);
+      make_calls();
+    }
   } catch (...) {
     try {
       target_.drop_capture(target_.end_capture());
@@ -177,7 +206,7 @@ void Tape::record_graph() {
     }
     throw;
   }
-  graph_ = target_.end_capture();
+  return target_.end_capture();
 }
 
 const std::uint64_t* Tape::make_draw_base() {

@@ -29,6 +29,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -64,6 +65,12 @@ class Tape final : public Backend, public Router {
   /// draw counters do not move. Refused while this thread records.
   void replay(int times);
   using Backend::replay;
+
+  /// How many steps a recording of the target's own may hold at once; 1 where the target records none.
+  int steps_per_graph() const noexcept { return graphs_ ? 8 : 1; }
+  /// steps_per_graph() replays as one of the target's recordings, which saves the host's work between them.
+  /// `before_step(target, i)` makes calls of its own in front of step i when that recording is made, at the first call.
+  void replay_together(const std::function<void(Backend&, int)>& before_step);
 
   /// A word in the target's memory that starts at 0 and that every replay advances by the number of draws of a step:
   /// for RandomKey::draw_base, one for each generator that draws in the step. A step's draws are the range of the
@@ -175,7 +182,7 @@ class Tape final : public Backend, public Router {
   void run(F f);
   void refuse(const char* what) const;
   void make_calls();
-  void record_graph();
+  Capture* record_graph(int steps, const std::function<void(Backend&, int)>& before_step);
   void note_draw(const RandomKey& key);
   void drop_reference() noexcept;
 
@@ -183,8 +190,9 @@ class Tape final : public Backend, public Router {
   bool recorded_ = false;
   std::vector<std::unique_ptr<Call>> calls_;
   std::vector<Draws> draws_;
-  bool asked_for_graph_ = false;  // whether the target records graphs is asked at the first replay
-  Capture* graph_ = nullptr;      // the target's own recording of the calls
+  const bool graphs_;            // whether the target records graphs of its own; made when first replayed:
+  Capture* graph_ = nullptr;     // of one step
+  Capture* together_ = nullptr;  // of steps_per_graph()
 
   mutable std::mutex arena_;  // guards what follows: blocks are freed by any thread
   std::vector<Block> blocks_;
