@@ -1,4 +1,4 @@
-#include <weft/backends/backend.h>
+#include <weft/backends/op_tag.h>
 
 namespace weft::backends {
 namespace {
@@ -9,6 +9,8 @@ thread_local constinit OpTag last_tag;
 
 OpTag current_tag() noexcept { return last_tag; }
 
-void Backend::tag(const OpTag& tag) noexcept { last_tag = tag; }
+void remember_tag(const OpTag& tag) noexcept { last_tag = tag; }
+
+void Backend::tag(const OpTag& tag) noexcept { remember_tag(tag); }
 
 }  // namespace weft::backends

@@ -26,8 +26,13 @@ struct PluginHost {
   std::uint32_t view_bytes = sizeof(TensorView);
   std::uint32_t optim_bytes = sizeof(OptimArgs) + sizeof(OptimSlot);
   const char* weft_version = "";
-  /// Puts a finished span into the host's trace; times are steady-clock nanoseconds. No-op while tracing is off.
+  /// Puts a finished span into the host's trace, on a row of its own; times are steady-clock nanoseconds, texts live as
+  /// long as the program. No-op while tracing is off.
   void (*record_span)(const char* name, const char* category, std::int64_t begin_ns, std::int64_t end_ns) = nullptr;
+  /// Whether the host's trace is being recorded: measuring may cost something.
+  bool (*tracing)() = nullptr;
+  /// Makes a tag the host's current_tag() too: the plug-in has one of its own.
+  void (*remember_tag)(const OpTag& tag) = nullptr;
 };
 
 using PluginEntry = Backend* (*)(const PluginHost*, const char** why_not);

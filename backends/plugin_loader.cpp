@@ -8,8 +8,10 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <weft/backends/op_tag.h>
 #include <weft/core/message.h>
 #include <weft/core/trace.h>
+#include <weft/core/trace_device.h>
 #include <weft/core/version.h>
 
 namespace weft::backends {
@@ -63,10 +65,11 @@ std::vector<std::string> places() {
   return folders;
 }
 
-/// The recorder closes a span when it is told of it, so the bar ends at the report; its own length stands beside it.
 void forward_span(const char* name, const char* category, std::int64_t begin_ns, std::int64_t end_ns) {
-  if (trace_running()) trace_detail::record(name, category, begin_ns, end_ns - begin_ns, "nanoseconds");
+  trace_device_span(name, category, begin_ns, end_ns);
 }
+
+bool is_tracing() { return trace_running(); }
 
 /// mismatch() in plugin.h is what a plug-in of another version answers with; its sentences begin alike on purpose.
 bool is_mismatch(std::string_view why) { return why.starts_with("the plug-in was built "); }
@@ -93,6 +96,8 @@ Backend* ask_plugin(PluginEntry entry, const std::string& where, Unavailable& wh
   static PluginHost& host = *new PluginHost;
   host.weft_version = version();
   host.record_span = &forward_span;
+  host.tracing = &is_tracing;
+  host.remember_tag = [](const OpTag& tag) { remember_tag(tag); };
   const char* why_not = nullptr;
   Backend* backend = entry(&host, &why_not);
   if (backend == nullptr) {

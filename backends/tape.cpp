@@ -72,7 +72,7 @@ void Tape::run(F f) {
 
 // ---- life
 
-Tape::Tape(Backend& target) : target_(target) {}
+Tape::Tape(Backend& target) : target_(target), graphs_(target.facts().graphs) {}
 
 TapePtr Tape::make(Backend& target) { return TapePtr(new Tape(target)); }
 
@@ -83,6 +83,9 @@ Tape::~Tape() {
 
 void TapeRelease::operator()(Tape* tape) const noexcept {
   tape->calls_.clear();  // nobody can replay any more
+  for (Capture** graph : {&tape->graph_, &tape->together_}) {
+    if (*graph != nullptr) tape->target_.drop_capture(std::exchange(*graph, nullptr));
+  }
   tape->drop_reference();
 }
 
@@ -133,27 +136,77 @@ void Tape::refuse(const char* what) const {
 
 // ---- replay
 
+namespace {
+
+void refuse_replay() {
+  if (active_tape() == nullptr) return;
+  throw StateError(ErrorCode::read_only, "capture", "replay inside a captured step", here_of(current_tag()));
+}
+
+/// Recorded calls bring their own tags; afterwards the thread is again in the call it was in.
+class TagKept {
+ public:
+  explicit TagKept(Backend& backend) : backend_(backend), tag_(current_tag()) {}
+  ~TagKept() { backend_.tag(tag_); }
+  TagKept(const TagKept&) = delete;
+  TagKept& operator=(const TagKept&) = delete;
+
+ private:
+  Backend& backend_;
+  const OpTag tag_;
+};
+
+}  // namespace
+
 void Tape::replay(int times) {
-  if (active_tape() != nullptr) {
-    throw StateError(ErrorCode::read_only, "capture", "replay inside a captured step", here_of(current_tag()));
+  refuse_replay();
+  const TagKept kept(target_);
+  if (graphs_) {
+    if (times > 0 && graph_ == nullptr) graph_ = record_graph(1, nullptr);
+    if (times > 0) target_.replay(graph_, times);
+    return;
   }
-  const OpTag mine = current_tag();
-  struct Restore {
-    Backend& backend;
-    const OpTag& tag;
-    ~Restore() { backend.tag(tag); }
-  } const restore{target_, mine};
-  for (int i = 0; i < times; ++i) {
-    for (const auto& call : calls_) {
-      target_.tag(call->tag());
-      call->make(target_);
-    }
-    for (const Draws& draws : draws_) {
-      if (draws.end == draws.first) continue;
-      const TensorView word = contiguous_view(draws.word, DType::int64, {});  // the same bits, wrapping alike
-      target_.binary(BinaryOp::add, word, Number(static_cast<std::int64_t>(draws.end - draws.first)), word);
-    }
+  for (int i = 0; i < times; ++i) make_calls();
+}
+
+void Tape::replay_together(const std::function<void(Backend&, int)>& before_step) {
+  refuse_replay();
+  const TagKept kept(target_);
+  if (together_ == nullptr) together_ = record_graph(steps_per_graph(), before_step);
+  target_.replay(together_, 1);
+}
+
+void Tape::make_calls() {
+  for (const auto& call : calls_) {
+    target_.tag(call->tag());
+    call->make(target_);
   }
+  for (const Draws& draws : draws_) {
+    if (draws.end == draws.first) continue;
+    const TensorView word = contiguous_view(draws.word, DType::int64, {});  // the same bits, wrapping alike
+    target_.binary(BinaryOp::add, word, Number(static_cast<std::int64_t>(draws.end - draws.first)), word);
+  }
+}
+
+/// A target with graphs of its own is told the calls once.
+Capture* Tape::record_graph(int steps, const std::function<void(Backend&, int)>& before_step) {
+  if (!target_.begin_capture()) {
+    throw StateError(ErrorCode::not_built, "replay",
+                     message("'", target_.facts().name, "' records no graphs after all"), here_of(current_tag()));
+  }
+  try {
+    for (int i = 0; i < steps; ++i) {
+      if (before_step) before_step(target_, i);
+      make_calls();
+    }
+  } catch (...) {
+    try {
+      target_.drop_capture(target_.end_capture());
+    } catch (...) {  // the first reason is the one to tell
+    }
+    throw;
+  }
+  return target_.end_capture();
 }
 
 const std::uint64_t* Tape::make_draw_base() {

@@ -1,8 +1,9 @@
 #pragma once
-// Private: a captured step for backends that record no graphs of their own.
+// Private: a captured step.
 //
 // A tape is a Backend that remembers the contract's calls (views by value with stamp 0, argument structs and spans
-// copied) and executes nothing while it records; replay() then makes the calls on its target. tensor/ routes every call
+// copied) and executes nothing while it records; replay() then makes the calls on its target, or, where the target
+// records graphs of its own, makes them once into such a graph and replays that. tensor/ routes every call
 // through active(): while a thread records, its calls go to its tape, those of other threads to the backend as ever.
 //
 //     TapePtr tape = Tape::make(backend_for(cpu()));
@@ -28,6 +29,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -63,6 +65,12 @@ class Tape final : public Backend, public Router {
   /// draw counters do not move. Refused while this thread records.
   void replay(int times);
   using Backend::replay;
+
+  /// How many steps a recording of the target's own may hold at once; 1 where the target records none.
+  int steps_per_graph() const noexcept { return graphs_ ? 8 : 1; }
+  /// steps_per_graph() replays as one of the target's recordings, which saves the host's work between them.
+  /// `before_step(target, i)` makes calls of its own in front of step i when that recording is made, at the first call.
+  void replay_together(const std::function<void(Backend&, int)>& before_step);
 
   /// A word in the target's memory that starts at 0 and that every replay advances by the number of draws of a step:
   /// for RandomKey::draw_base, one for each generator that draws in the step. A step's draws are the range of the
@@ -173,6 +181,8 @@ class Tape final : public Backend, public Router {
   template <class F>
   void run(F f);
   void refuse(const char* what) const;
+  void make_calls();
+  Capture* record_graph(int steps, const std::function<void(Backend&, int)>& before_step);
   void note_draw(const RandomKey& key);
   void drop_reference() noexcept;
 
@@ -180,6 +190,9 @@ class Tape final : public Backend, public Router {
   bool recorded_ = false;
   std::vector<std::unique_ptr<Call>> calls_;
   std::vector<Draws> draws_;
+  const bool graphs_;            // whether the target records graphs of its own; made when first replayed:
+  Capture* graph_ = nullptr;     // of one step
+  Capture* together_ = nullptr;  // of steps_per_graph()
 
   mutable std::mutex arena_;  // guards what follows: blocks are freed by any thread
   std::vector<Block> blocks_;

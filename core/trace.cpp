@@ -18,6 +18,7 @@
 #include <weft/core/error.h>
 #include <weft/core/json_text.h>
 #include <weft/core/message.h>
+#include <weft/core/trace_device.h>
 
 namespace weft {
 
@@ -57,6 +58,7 @@ struct Recorder {
   std::mutex mutex;
   std::vector<std::unique_ptr<ThreadBuffer>> buffers;  // guarded by mutex
   int last_number = 0;                                 // guarded by mutex
+  ThreadBuffer* device = nullptr;                      // guarded by mutex; one of the buffers
   std::atomic<std::int64_t> room{0};                   // events that may still be given to threads
   std::atomic<std::int64_t> started{0};                // steady clock, nanoseconds
   std::atomic<std::int64_t> dropped_by_ended{0};
@@ -140,9 +142,22 @@ std::int64_t take_room(Recorder& r) noexcept {
   }
 }
 
+/// The row of what a device did; no thread of the host.
+ThreadBuffer& buffer_of_the_device(const char* name) {
+  Recorder& r = recorder();
+  const std::lock_guard lock(r.mutex);
+  if (r.device == nullptr) {
+    auto buffer = std::make_unique<ThreadBuffer>();
+    buffer->name = name;
+    buffer->number = ++r.last_number;
+    r.buffers.push_back(std::move(buffer));
+    r.device = r.buffers.back().get();
+  }
+  return *r.device;
+}
+
 // `zero` is the start of the recording the event belongs to.
-void keep(const Event& event, std::int64_t zero) noexcept try {
-  ThreadBuffer& buffer = buffer_of_this_thread();
+void keep_in(ThreadBuffer& buffer, const Event& event, std::int64_t zero) {
   Recorder& r = recorder();
   const std::lock_guard lock(buffer.mutex);
   if (!trace_running() || r.started.load(std::memory_order_relaxed) != zero) return;  // another recording by now
@@ -155,6 +170,10 @@ void keep(const Event& event, std::int64_t zero) noexcept try {
   }
   Block& block = buffer.blocks.back();
   block.events[static_cast<std::size_t>(block.used++)] = event;
+}
+
+void keep(const Event& event, std::int64_t zero) noexcept try {
+  keep_in(buffer_of_this_thread(), event, zero);
 } catch (...) {  // out of memory: the event is among the dropped ones
 }
 
@@ -216,6 +235,13 @@ void trace_detail::record(const char* name, const char* category, std::int64_t s
   Event event{name, category != nullptr ? category : "", argument_name, start - zero, end - start, {}};
   event.argument = argument;
   keep(event, zero);
+}
+
+void trace_device_span(const char* name, const char* device, std::int64_t begin, std::int64_t end) noexcept try {
+  const std::int64_t zero = recorder().started.load(std::memory_order_relaxed);
+  if (!trace_running() || begin < zero) return;  // stopped, or begun before this recording
+  keep_in(buffer_of_the_device(device), Event{name, device, nullptr, begin - zero, end - begin, {}}, zero);
+} catch (...) {  // out of memory: the event is among the dropped ones
 }
 
 void trace_counter(const char* name, double value) noexcept {

@@ -64,15 +64,26 @@ void CapturedStep::replay(int times, CallSite at) {
     throw StateError(ErrorCode::read_only, "replay", "a captured step cannot hold another one", at);
   }
   const TraceSpan span("replay", "op", times, "steps");
+  StepScript& script = impl_->script;
+  for (const int together = impl_->tape->steps_per_graph(); together > 1 && times >= together; times -= together) {
+    script.begin_steps(together);
+    try {
+      impl_->tape->replay_together([&](backends::Backend& recorder, int i) { script.load_words(recorder, i); });
+    } catch (...) {
+      script.undo_steps(together);
+      throw;
+    }
+    script.end_steps(together);
+  }
   for (int i = 0; i < times; ++i) {
-    impl_->script.begin_step();
+    script.begin_step();
     try {
       impl_->tape->replay(1);
     } catch (...) {
-      impl_->script.undo_step();
+      script.undo_step();
       throw;
     }
-    impl_->script.end_step();
+    script.end_step();
   }
 }
 

@@ -22,6 +22,7 @@ StepScript::Recording::~Recording() { recording_here = nullptr; }
 StepScript::~StepScript() {
   for (Storage* storage : written_) release_storage(storage);
   for (const auto& words : words_) backend_.free(words->device, sizeof(words->host));
+  if (table_ != nullptr) backend_.free(table_, row_bytes() * static_cast<std::size_t>(table_rows_));
 }
 
 void StepScript::act(std::function<void()> run, std::function<void()> undo) {
@@ -92,6 +93,51 @@ void StepScript::begin_step() {
 }
 
 void StepScript::undo_step() noexcept { undo_first(actions_.size()); }
+
+void StepScript::make_table(int count) {
+  if (table_rows_ == count || words_.empty()) return;  // a recorded step has as many words as it will ever have
+  rows_.resize(row_bytes() / sizeof(std::uint64_t) * static_cast<std::size_t>(count));
+  table_ = backend_.allocate(row_bytes() * static_cast<std::size_t>(count));
+  table_rows_ = count;
+}
+
+void StepScript::begin_steps(int count) {
+  make_table(count);
+  std::size_t done = 0;
+  int steps = 0;
+  try {
+    auto row = rows_.begin();
+    for (; steps < count; ++steps) {
+      for (done = 0; done < actions_.size(); ++done) actions_[done].run();
+      for (const auto& words : words_) row = std::copy(words->host.begin(), words->host.end(), row);
+    }
+    if (table_ != nullptr) backend_.copy_in(table_, rows_.data(), rows_.size() * sizeof(std::uint64_t));
+  } catch (...) {
+    if (steps < count) undo_first(done);
+    undo_steps(steps);
+    throw;
+  }
+}
+
+void StepScript::undo_steps(int count) noexcept {
+  for (; count > 0; --count) undo_first(actions_.size());
+}
+
+void StepScript::end_steps(int count) noexcept {
+  for (Storage* storage : written_) {
+    storage->version.fetch_add(static_cast<std::uint64_t>(count), std::memory_order_relaxed);
+  }
+}
+
+void StepScript::load_words(backends::Backend& recorder, int i) const {
+  auto* from = static_cast<char*>(table_) + static_cast<std::size_t>(i) * row_bytes();
+  for (const auto& words : words_) {
+    const Shape shape = {static_cast<std::int64_t>(words->host.size())};
+    recorder.copy(backends::contiguous_view(from, DType::int64, shape),
+                  backends::contiguous_view(words->device, DType::int64, shape));
+    from += sizeof(words->host);
+  }
+}
 
 void StepScript::undo_first(std::size_t count) noexcept {
   while (count > 0) {

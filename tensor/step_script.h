@@ -77,6 +77,14 @@ class StepScript {
   void undo_step() noexcept;  ///< the device's part failed: takes the host's part back
   void end_step() noexcept;   ///< raises the versions
 
+  // ---- several steps of a device's own recording at once: the host's part of all of them first, its numbers as a
+  // table
+  void begin_steps(int count);  ///< after a throw nothing has happened
+  void undo_steps(int count) noexcept;
+  void end_steps(int count) noexcept;
+  /// Recorded at the beginning of step `i` of such a recording: that step's row of the table becomes the words.
+  void load_words(backends::Backend& recorder, int i) const;
+
  private:
   struct Action {
     std::function<void()> run;
@@ -95,6 +103,8 @@ class StepScript {
   };
   Word new_word();
   void undo_first(std::size_t count) noexcept;
+  std::size_t row_bytes() const noexcept { return words_.size() * sizeof(Words::host); }
+  void make_table(int count);
 
   backends::Backend& backend_;
   std::vector<Action> actions_;
@@ -102,6 +112,9 @@ class StepScript {
   std::vector<Storage*> written_;  // one reference each
   std::vector<std::pair<const Generator*, backends::RandomKey>> drawn_;
   Again* again_ = nullptr;
+  void* table_ = nullptr;          // on the device: a row of all words for each of table_rows_ steps
+  int table_rows_ = 0;
+  std::vector<std::uint64_t> rows_;  // the same on the host
 };
 
 /// The key of the generator's next draw: taken now, or, while a step is recorded, at every replay.

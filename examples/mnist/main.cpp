@@ -128,6 +128,11 @@ int main(int argc, char** argv) {
   if (status >= 0) return status;
   try {
     return run(options);
+  } catch (const weft::DeviceError& e) {
+    const bool missing =
+        e.code() == weft::ErrorCode::device_unavailable || e.code() == weft::ErrorCode::plugin_incompatible;
+    std::fprintf(stderr, "%strain_mnist: %s\n", missing ? "" : "\n", e.what());
+    return missing ? 2 : 1;  // 2: what was asked for is not to be had here
   } catch (const std::exception& e) {
     std::fprintf(stderr, "\ntrain_mnist: %s\n", e.what());
     return 1;

@@ -1,5 +1,8 @@
 #include "options.h"
 
+#include <cstdio>
+#include <string>
+
 #include <CLI/CLI.hpp>
 
 #include <weft/weft.h>
@@ -96,6 +99,9 @@ int parse_options(int argc, char** argv, Options& options) {
 }
 
 weft::Device choose_device(const std::string& backend) {
-  if (backend == "auto") return weft::is_available(weft::cuda()) ? weft::cuda() : weft::cpu();
-  return weft::parse_device(backend);
+  if (backend != "auto") return weft::parse_device(backend);
+  const std::string why_not = weft::backends::why_unavailable(weft::cuda());
+  std::printf("backend: %s\n", why_not.empty() ? "cuda, because it can be had"
+                                               : ("cpu, because cuda cannot be had: " + why_not).c_str());
+  return why_not.empty() ? weft::cuda() : weft::cpu();
 }

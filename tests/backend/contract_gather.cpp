@@ -112,6 +112,7 @@ void expect_refused(Backend& backend, bool scatter, double bad, std::int64_t pos
   }
   backend.tag({});
   EXPECT_TRUE(table.untouched());
+  if (backend.facts().streams) return;  // the error came later: only what outlives the step is kept
   EXPECT_TRUE(out.untouched());
 }
 

@@ -112,6 +112,7 @@ TEST(PluginLoader, APluginsSpansAreInTheHostsTrace) {
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   unlink(path.c_str());
   EXPECT_TRUE(contains(text, "plugged fill")) << text;
+  EXPECT_TRUE(contains(text, "\"args\":{\"name\":\"plugin\"}")) << "a row of its own: " << text;
 }
 
 TEST(PluginLoader, APluginExportsItsEntryAndNothingElse) {

@@ -225,7 +225,7 @@ class TrainMnist(unittest.TestCase):
             (["--optimizer", "adam", "--momentum", 0.9], 2, ["--momentum", "sgd"]),
             (["--resume"], 2, ["--resume", "--checkpoint"]),
             (["--data", "synthetic", "--backend", "gpu"], 1, ["gpu", "cpu"]),
-            (["--data", "synthetic", "--backend", "cuda"], 1, ["cuda"]),
+            (["--data", "synthetic", "--backend", "cuda"], 2, ["cannot be used: "]),
             (["--data", self.path("nowhere")], 1, ["nowhere"]),
             (["--data", self.folder], 1, ["train-images-idx3-ubyte"]),
             (["--data", "synthetic", "--json", self.path("no/folder.json")], 1, ["folder.json"]),
@@ -239,6 +239,8 @@ class TrainMnist(unittest.TestCase):
                 for word in words:
                     self.assertIn(word, done.stdout + done.stderr)
                 self.assertNotIn("terminate called", done.stderr)
+                if "cuda" in arguments:
+                    self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
 
     def test_a_bad_thread_variable_is_explained(self):
         done = run(*SMALL, check=False, env={"WEFT_NUM_THREADS": "abc"})

@@ -256,7 +256,7 @@ TEST_P(CapturedTraining, WhatWouldGoWrongSilentlyIsRefused) {
   EXPECT_NE(grad.find("zero_grad()"), std::string::npos) << grad;
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, CapturedTraining, ::testing::Values(serial(), cpu()),
+INSTANTIATE_TEST_SUITE_P(Devices, CapturedTraining, ::testing::ValuesIn(devices_here()),
                          [](const auto& test) { return std::string(name(test.param.kind)); });
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <weft/backends/registry.h>
 #include <weft/core/error.h>
 #include <weft/tensor/tensor.h>
 
@@ -26,6 +27,13 @@ std::string error_of(Act&& act, ErrorCode code) {
   }
   ADD_FAILURE() << "nothing was thrown";
   return {};
+}
+
+/// serial, cpu, and cuda where there is one (or its stand-in).
+inline std::vector<Device> devices_here() {
+  std::vector<Device> devices = {serial(), cpu()};
+  if (backends::is_available(cuda())) devices.push_back(cuda());
+  return devices;
 }
 
 /// The elements as bytes, in row-major order.

@@ -78,8 +78,8 @@ TEST_P(Training, AnMlpLearnsTwoSpirals) {
   EXPECT_GT(accuracy(mlp, data), 0.97);
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, Training, ::testing::Values(serial(), cpu()),
-                         [](const auto& test) { return to_string(test.param); });
+INSTANTIATE_TEST_SUITE_P(Devices, Training, ::testing::ValuesIn(devices_here()),
+                         [](const auto& test) { return std::string(name(test.param.kind)); });
 
 // Wide enough that every kind of call is cut into several pieces of work.
 TEST(Training, TheBytesDoNotDependOnTheNumberOfThreads) {
