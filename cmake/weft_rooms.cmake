@@ -151,7 +151,7 @@ function(weft_test name)
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY ${WEFT_PROGRAM_DIR})
   target_link_libraries(${name} PRIVATE weft_build weft_private weft_lib_static GTest::gtest_main ${TEST_LIBS})
   target_compile_options(${name} PRIVATE ${WEFT_TEST_OPTIONS})
-  if(WEFT_PCH AND NOT "torch" IN_LIST TEST_NEEDS)
+  if(WEFT_PCH AND NOT TEST_LIBS AND NOT "torch" IN_LIST TEST_NEEDS)  # those may bring options of their own
     weft_precompile_test(${name})
   endif()
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
