@@ -1,5 +1,6 @@
 # weft::shared and weft::static from the same objects; weft::weft is the one a user links.
 get_property(rooms GLOBAL PROPERTY WEFT_ROOMS)
+get_property(static_cuda GLOBAL PROPERTY WEFT_STATIC_NEEDS)  # the CUDA run-time library, where the backend is linked in
 set(objects "")
 foreach(room IN LISTS rooms)
   list(APPEND objects $<TARGET_OBJECTS:weft_${room}>)
@@ -13,7 +14,7 @@ foreach(kind SHARED STATIC)
   target_compile_features(weft_lib_${name} INTERFACE cxx_std_20)
   target_include_directories(weft_lib_${name} INTERFACE $<BUILD_INTERFACE:${WEFT_PUBLIC_INCLUDE}>
                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(weft_lib_${name} PRIVATE ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS})
+  target_link_libraries(weft_lib_${name} PRIVATE ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS} ${static_cuda})
   add_library(weft::${name} ALIAS weft_lib_${name})
 endforeach()
 

@@ -11,14 +11,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 . scripts/bootstrap.sh
 
-ALL_STAGES="format gcc gates packaging cases mnist libtorch reference clang asan tsan tidy aarch64"
+ALL_STAGES="format gcc gates packaging cases mnist libtorch reference cuda harness races clang asan tsan tidy aarch64"
 STAGES=${WEFT_STAGES:-$ALL_STAGES}
 LOGS=$root/build/logs
 JOBS=$(nproc)
 
 # The fewest tests a stage may have run: a suite that silently shrank is a failure.
 declare -A FLOOR=([format]=1 [gcc]=2500 [gates]=9 [packaging]=9 [cases]=2500 [mnist]=1 [libtorch]=1 [reference]=1
-  [clang]=900 [asan]=2000 [tsan]=150 [tidy]=1 [aarch64]=1)
+  [cuda]=1 [harness]=1 [races]=1 [clang]=900 [asan]=2000 [tsan]=150 [tidy]=1 [aarch64]=1)
 
 # ---- what stages are made of
 
@@ -127,6 +127,37 @@ stage_reference() {
   check "API reference without a warning" cmake --build build/release --target reference || return 1
   check "API reference has the functions" grep -q "log_softmax" build/release/reference/html/functions_8h.html
 }
+
+# Without a CUDA toolkit the next three are skipped, by name; WEFT_REQUIRE_CUDA_TOOLKIT=1 makes that a failure.
+has_toolkit() {
+  weft_find_cuda && return 0
+  if [ "${WEFT_REQUIRE_CUDA_TOOLKIT:-0}" = 1 ]; then
+    check "$1: a CUDA toolkit (WEFT_REQUIRE_CUDA_TOOLKIT=1)" false
+  else
+    skip "$1" "no CUDA toolkit (nvcc) was found"
+  fi
+  return 1
+}
+
+at_most_megabytes() { [ "$(stat -c %s "$1")" -le $(($2 * 1000000)) ]; }
+
+# The plug-in as nvcc makes it. No GPU is needed, and none is used.
+stage_cuda() {
+  has_toolkit "CUDA plug-in" || return 0
+  configure release -DWEFT_CUDA=plugin || return 1
+  check "CUDA plug-in: nvcc compiles and links it, warnings being errors" build release weft_cuda || return 1
+  check "CUDA plug-in: under 50 MB" at_most_megabytes build/release/lib/libweft_cuda.so 50
+  check "CUDA plug-in: no spills in the kernels of a training step" python3 tests/cuda_spills.py build/release batch \
+    cross_entropy optimise unary binary fill_copy reduce
+}
+
+# The CUDA backend on the CPU (tests/cuda_on_cpu/README.md): table, contract, a short training, captured and eager, planted
+# bugs; once under AddressSanitizer and UndefinedBehaviorSanitizer, once with the race hooks.
+on_cpu() {  # preset
+  configure "$1" && build "$1" weft_cuda_on_cpu_tests && tests "$1"
+}
+stage_harness() { ! has_toolkit "CUDA on the CPU" || on_cpu cuda-on-cpu; }
+stage_races() { ! has_toolkit "CUDA on the CPU, races" || on_cpu cuda-on-cpu-races; }
 
 # Everything is compiled by clang in the stage asan; here the library as it ships and, without precompiled headers, whether
 # every file includes what it uses. The bits of the kernels are compared with their hashes.

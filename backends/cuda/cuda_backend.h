@@ -103,6 +103,8 @@ class CudaBackend final : public Backend {
   /// For kernels that meet bad indices, and for those that must write nothing while an error is pending.
   Reporter reporter() const noexcept;
   int multiprocessors() const noexcept;
+  /// An optimiser step begins: what is allocated by now outlives a step. Out-of-memory errors tell by it.
+  void end_of_step() noexcept;
 
   State& state() const noexcept { return state_; }
 

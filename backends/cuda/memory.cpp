@@ -277,6 +277,8 @@ void CudaBackend::free_pinned(void* p, std::size_t) noexcept {
 
 // ---- counts
 
+void CudaBackend::end_of_step() noexcept { state_.steps.fetch_add(1, std::memory_order_relaxed); }
+
 MemoryCounts CudaBackend::memory() const noexcept {
   MemoryCounts counts;
   std::uint64_t reserved = 0;

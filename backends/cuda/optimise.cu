@@ -271,6 +271,7 @@ void run(CudaBackend& backend, const Recipe& recipe, std::span<const OptimSlot> 
 
 void CudaBackend::optimise(const OptimArgs& args, std::span<const OptimSlot> slots) {
   if (slots.empty()) return;
+  end_of_step();
   // What is not float64 becomes so first: the kernel reads these from the device.
   const composed::Input lr(*this, args.lr.view, DType::float64), step(*this, args.step.view, DType::float64),
       grad_scale(*this, args.grad_scale.view, DType::float64);

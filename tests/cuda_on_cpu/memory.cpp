@@ -90,7 +90,7 @@ void* device_reserve(std::size_t bytes) {
     const OnDevice access;
     watch_released(old_end, static_cast<std::size_t>(h.end - old_end));
   }
-  h.blocks[p] = Block{p, bytes, ++h.made, false};
+  h.blocks[p] = Block{p, bytes, ++h.made};
   h.live += bytes;
   h.peak = std::max(h.peak, h.live);
   return p;
@@ -100,7 +100,7 @@ void device_open(void* p) {
   Heap& h = heap();
   const std::lock_guard lock(h.mutex);
   const auto found = h.blocks.find(static_cast<char*>(p));
-  if (found == h.blocks.end()) return;
+  if (found == h.blocks.end() || found->second.closed) return;
   const OnDevice access;
   watch_allocated(p, found->second.bytes);
 }
@@ -119,6 +119,7 @@ void device_close(void* p) {
   const std::lock_guard lock(h.mutex);
   const auto found = h.blocks.find(static_cast<char*>(p));
   if (found == h.blocks.end()) return;
+  found->second.closed = true;
   {
     const OnDevice access;
     watch_released(p, found->second.bytes);

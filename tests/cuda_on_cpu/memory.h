@@ -15,6 +15,7 @@ struct Block {
   std::size_t bytes = 0;
   std::uint64_t number = 0;  ///< counted from 1
   bool freed = false;        ///< by a call; the queue may not have reached it
+  bool closed = false;       ///< the queue has
 };
 
 /// A place for `bytes`, 256-byte aligned; null where the device's memory is full. Not to be touched yet.

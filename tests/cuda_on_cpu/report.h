@@ -4,6 +4,7 @@
 // A report is printed and ends the program, unless a self-test collects it. Environment:
 //   WEFT_HARNESS_ORDER   forward (default), reverse, random: of threads, blocks, streams and graph nodes
 //   WEFT_HARNESS_SEED    of the random order; printed with every report
+//   WEFT_HARNESS_LOG     names every kernel as it runs
 
 #include <cstdint>
 #include <string>

@@ -1,5 +1,6 @@
 #include "cuda_on_cpu/schedule.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -330,6 +331,8 @@ void run_kernel(const Kernel& kernel, const ThreadBody& body) {
   running.body = &body;
   running.given_up = false;
   ++running.launches;
+  static const bool log = std::getenv("WEFT_HARNESS_LOG") != nullptr;
+  if (log) std::fprintf(stderr, "kernel %s\n", function_name(kernel.code).c_str());
   watch_kernel();
   now.block_dim = kernel.block;
   now.grid_dim = kernel.grid;
