@@ -22,7 +22,9 @@ declare -A FLOOR=([format]=1 [gcc]=2500 [gates]=9 [packaging]=9 [cases]=2500 [mn
 
 # ---- what stages are made of
 
-# What ccache has to be told to keep objects made with a precompiled header.
+# What ccache has to be told to keep objects made with a precompiled header, and to find the library's objects again for
+# another preset with the same flags.
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-/} CCACHE_NOHASHDIR=1
 export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros,include_file_mtime,include_file_ctime}
 launcher=()
 command -v ccache > /dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
