@@ -29,11 +29,13 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 /// The variables weft reads and what each does; anything else that starts with WEFT_ is probably a slip of the pen.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> variables{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> variables{{
     {"WEFT_NUM_THREADS", "threads of the cpu backend"},
     {"WEFT_CPU_ISA", "instruction set of the cpu backend"},
     {"WEFT_BACKEND_PATH", "folders searched for backend plug-ins"},
+    {"WEFT_CUDA_ALLOC", "direct: a block of device memory is asked of the driver each time, for memory checkers"},
     {"WEFT_DATA_DIR", "folder of data sets"},
+    {"WEFT_NVTX", "1 names public calls in NVIDIA's tools"},
     {"WEFT_POISON", "1 fills fresh host memory with a pattern, to show reads of what was never written"},
 }};
 
