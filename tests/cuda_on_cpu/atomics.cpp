@@ -2,8 +2,8 @@
 #include "cuda_on_cpu/planted.h"
 #include "cuda_on_cpu/watch.h"
 
-// Threads of a kernel never run at the same time here, so a plain read and write is atomic; what is left of an atomic is
-// that the race hooks know it for one. (Planted as a bug, it is seen as the two accesses it then is.)
+// Threads of a kernel never run at the same time here, so a plain read and write is atomic; what is left of an atomic
+// is that the race hooks know it for one. (Planted as a bug, it is seen as the two accesses it then is.)
 
 namespace weft_harness {
 namespace {

@@ -58,7 +58,8 @@ bool say(const std::string& text) {
 template <class T>
 bool take(const char* name, T& into, const void* from, std::size_t bytes) {
   if (bytes != sizeof(T)) {
-    return say(std::string(name) + " takes " + std::to_string(sizeof(T)) + " bytes and was given " + std::to_string(bytes));
+    return say(std::string(name) + " takes " + std::to_string(sizeof(T)) + " bytes and was given " +
+               std::to_string(bytes));
   }
   std::memcpy(&into, from, bytes);
   return true;
@@ -87,10 +88,10 @@ bool check_matrix(const char* name, const Layout& l, std::int64_t rows, std::int
 /// The rules of the documentation's tables that concern the types and extents.
 bool check_problem(const Desc& desc, const Layout& a, const Layout& b, const Layout& c, const Layout& d) {
   const bool wide = a.type == CUDA_R_64F;
-  const bool types = wide ? desc.compute == CUBLAS_COMPUTE_64F && desc.scale == CUDA_R_64F
-                          : desc.scale == CUDA_R_32F &&
-                                (desc.compute == CUBLAS_COMPUTE_32F ||
-                                 (desc.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && a.type == CUDA_R_32F));
+  const bool types =
+      wide ? desc.compute == CUBLAS_COMPUTE_64F && desc.scale == CUDA_R_64F
+           : desc.scale == CUDA_R_32F && (desc.compute == CUBLAS_COMPUTE_32F ||
+                                          (desc.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && a.type == CUDA_R_32F));
   if (!types || bytes_of(a.type) == 0 || b.type != a.type || c.type != d.type || d.type != a.type) {
     return say("compute type " + std::to_string(desc.compute) + " with scale type " + std::to_string(desc.scale) +
                " does not go with matrices of types " + std::to_string(a.type) + ", " + std::to_string(b.type) + ", " +
@@ -126,8 +127,8 @@ bool check_problem(const Desc& desc, const Layout& a, const Layout& b, const Lay
   if (writes_mask(desc.epilogue) || desc.epilogue == CUBLASLT_EPILOGUE_DRELU) {
     if (desc.aux == nullptr) return say("the epilogue needs a mask, and its address is not set");
     if (desc.aux_ld % 128 != 0 || desc.aux_ld < m) {
-      return say("EPILOGUE_AUX_LD " + std::to_string(desc.aux_ld) + " of a ReLU mask has to be a multiple of 128 and at least " +
-                 std::to_string(m));
+      return say("EPILOGUE_AUX_LD " + std::to_string(desc.aux_ld) +
+                 " of a ReLU mask has to be a multiple of 128 and at least " + std::to_string(m));
     }
     if (reinterpret_cast<std::uintptr_t>(desc.aux) % 16 != 0) return say("the mask is not aligned to 16 bytes");
     if (d.batch > 1) return say("the stand-in knows no masks for batches");
@@ -139,8 +140,8 @@ std::uint64_t problem_of(const Desc& desc, const Layout& a, const Layout& b, con
   std::uint64_t h = 14695981039346656037ull;
   for (const std::int64_t value :
        {std::int64_t{desc.compute}, std::int64_t{desc.transpose_a}, std::int64_t{desc.transpose_b},
-        std::int64_t{desc.epilogue}, desc.aux_ld, std::int64_t{a.type}, a.rows, a.columns, a.ld, b.rows, b.columns, b.ld,
-        d.rows, d.columns, d.ld, std::int64_t{d.batch}, a.step, b.step, d.step}) {
+        std::int64_t{desc.epilogue}, desc.aux_ld, std::int64_t{a.type}, a.rows, a.columns, a.ld, b.rows, b.columns,
+        b.ld, d.rows, d.columns, d.ld, std::int64_t{d.batch}, a.step, b.step, d.step}) {
     h = (h ^ static_cast<std::uint64_t>(value)) * 1099511628211ull;
   }
   return h;
@@ -177,7 +178,8 @@ void run_one(const Call& call, std::int64_t batch) {
   const std::uint32_t epilogue = call.desc.epilogue;
   const cudaDataType_t type = call.d.type;
   const auto size = static_cast<std::int64_t>(bytes_of(type));
-  if (!may_read("cublasLtMatmul: A", call.a, call.pa, batch) || !may_read("cublasLtMatmul: B", call.b, call.pb, batch)) return;
+  if (!may_read("cublasLtMatmul: A", call.a, call.pa, batch) || !may_read("cublasLtMatmul: B", call.b, call.pb, batch))
+    return;
   if (call.beta != 0 && !may_read("cublasLtMatmul: C", call.c, call.pc, batch)) return;
   char* d = call.pd + batch * call.d.step * size;
   for (std::int64_t column = 0; column < n; ++column) {
@@ -187,7 +189,8 @@ void run_one(const Call& call, std::int64_t batch) {
   const std::int64_t mask_bytes = call.desc.aux_ld / 8;
   const auto* bias = static_cast<const char*>(call.desc.bias);
   if (has_bias(epilogue) && !readable("cublasLtMatmul: bias", bias, static_cast<std::size_t>(m * size))) return;
-  if (writes_mask(epilogue) && !writable("cublasLtMatmul: mask", mask, static_cast<std::size_t>(mask_bytes * n))) return;
+  if (writes_mask(epilogue) && !writable("cublasLtMatmul: mask", mask, static_cast<std::size_t>(mask_bytes * n)))
+    return;
   if (epilogue == CUBLASLT_EPILOGUE_DRELU &&
       !readable("cublasLtMatmul: mask", mask, static_cast<std::size_t>(mask_bytes * n))) {
     return;
@@ -275,7 +278,8 @@ cublasStatus_t desc_destroy(cublasLtMatmulDesc_t desc) {
   delete reinterpret_cast<Desc*>(desc);
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t desc_set(cublasLtMatmulDesc_t p, cublasLtMatmulDescAttributes_t which, const void* value, std::size_t bytes) {
+cublasStatus_t desc_set(cublasLtMatmulDesc_t p, cublasLtMatmulDescAttributes_t which, const void* value,
+                        std::size_t bytes) {
   Desc& desc = *reinterpret_cast<Desc*>(p);
   bool ok = false;
   switch (which) {
@@ -305,8 +309,8 @@ cublasStatus_t desc_set(cublasLtMatmulDesc_t p, cublasLtMatmulDescAttributes_t w
   return ok ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
-cublasStatus_t layout_create(cublasLtMatrixLayout_t* layout, cudaDataType_t type, std::uint64_t rows, std::uint64_t columns,
-                             std::int64_t ld) {
+cublasStatus_t layout_create(cublasLtMatrixLayout_t* layout, cudaDataType_t type, std::uint64_t rows,
+                             std::uint64_t columns, std::int64_t ld) {
   if (planted(Bug::leading_dimension)) --ld;
   *layout = reinterpret_cast<cublasLtMatrixLayout_t>(
       new Layout{type, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns), ld});
@@ -316,7 +320,8 @@ cublasStatus_t layout_destroy(cublasLtMatrixLayout_t layout) {
   delete reinterpret_cast<Layout*>(layout);
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t layout_set(cublasLtMatrixLayout_t p, cublasLtMatrixLayoutAttribute_t which, const void* value, std::size_t bytes) {
+cublasStatus_t layout_set(cublasLtMatrixLayout_t p, cublasLtMatrixLayoutAttribute_t which, const void* value,
+                          std::size_t bytes) {
   Layout& layout = *reinterpret_cast<Layout*>(p);
   bool ok = false;
   switch (which) {
@@ -340,8 +345,8 @@ cublasStatus_t preference_destroy(cublasLtMatmulPreference_t preference) {
   delete reinterpret_cast<Preference*>(preference);
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t preference_set(cublasLtMatmulPreference_t p, cublasLtMatmulPreferenceAttributes_t which, const void* value,
-                              std::size_t bytes) {
+cublasStatus_t preference_set(cublasLtMatmulPreference_t p, cublasLtMatmulPreferenceAttributes_t which,
+                              const void* value, std::size_t bytes) {
   Preference& preference = *reinterpret_cast<Preference*>(p);
   bool ok = false;
   switch (which) {
@@ -352,7 +357,8 @@ cublasStatus_t preference_set(cublasLtMatmulPreference_t p, cublasLtMatmulPrefer
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES:
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
-      ok = take("MIN_ALIGNMENT", preference.alignment[which - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value, bytes);
+      ok =
+          take("MIN_ALIGNMENT", preference.alignment[which - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value, bytes);
       break;
     default:
       say("preference " + std::to_string(which) + " is not one the stand-in knows");
@@ -360,15 +366,16 @@ cublasStatus_t preference_set(cublasLtMatmulPreference_t p, cublasLtMatmulPrefer
   return ok ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
-cublasStatus_t heuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
-                         cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t p, int wanted,
-                         cublasLtMatmulHeuristicResult_t results[], int* found) {
+cublasStatus_t heuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
+                         cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                         cublasLtMatmulPreference_t p, int wanted, cublasLtMatmulHeuristicResult_t results[],
+                         int* found) {
   *found = 0;
   if (handle == nullptr || wanted < 1) return CUBLAS_STATUS_INVALID_VALUE;
   if (!check_problem(of(desc), of(a), of(b), of(c), of(d))) return CUBLAS_STATUS_INVALID_VALUE;
   const Preference& preference = *reinterpret_cast<const Preference*>(p);
-  // As on a device: tensor cores want what 16-bit matrices begin with, and where they go on, to be multiples of 4 bytes;
-  // an epilogue wants more.
+  // As on a device: tensor cores want what 16-bit matrices begin with, and where they go on, to be multiples of 4
+  // bytes; an epilogue wants more.
   if (bytes_of(of(d).type) == 2) {
     const bool even = of(a).ld % 2 == 0 && of(b).ld % 2 == 0 && of(d).ld % 2 == 0 && preference.alignment[0] >= 4 &&
                       preference.alignment[1] >= 4 && preference.alignment[3] >= 4;
@@ -406,33 +413,45 @@ bool check_call(const Call& call, const Algorithm* algorithm) {
                  " bytes the algorithm was asked for");
     }
     const auto size = static_cast<std::int64_t>(bytes_of(layouts[i]->type));
-    const std::int64_t last = (layouts[i]->columns - 1) * layouts[i]->ld + layouts[i]->rows +
-                              (layouts[i]->batch - 1) * layouts[i]->step;
+    const std::int64_t last =
+        (layouts[i]->columns - 1) * layouts[i]->ld + layouts[i]->rows + (layouts[i]->batch - 1) * layouts[i]->step;
     if (!in_device_memory((std::string("cublasLtMatmul: ") + names[i]).c_str(), pointers[i],
                           static_cast<std::size_t>(last * size))) {
       return false;
     }
   }
   if (call.workspace_bytes > 0) {
-    if (reinterpret_cast<std::uintptr_t>(call.workspace) % 16 != 0) return say("the workspace is not aligned to 16 bytes");
+    if (reinterpret_cast<std::uintptr_t>(call.workspace) % 16 != 0)
+      return say("the workspace is not aligned to 16 bytes");
     if (!in_device_memory("cublasLtMatmul: workspace", call.workspace, call.workspace_bytes)) return false;
   }
   return true;
 }
 
 cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void* alpha, const void* a,
-                      cublasLtMatrixLayout_t la, const void* b, cublasLtMatrixLayout_t lb, const void* beta, const void* c,
-                      cublasLtMatrixLayout_t lc, void* d, cublasLtMatrixLayout_t ld, const cublasLtMatmulAlgo_t* algo,
-                      void* workspace, std::size_t workspace_bytes, cudaStream_t stream) {
+                      cublasLtMatrixLayout_t la, const void* b, cublasLtMatrixLayout_t lb, const void* beta,
+                      const void* c, cublasLtMatrixLayout_t lc, void* d, cublasLtMatrixLayout_t ld,
+                      const cublasLtMatmulAlgo_t* algo, void* workspace, std::size_t workspace_bytes,
+                      cudaStream_t stream) {
   if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (!check_problem(of(desc), of(la), of(lb), of(lc), of(ld))) return CUBLAS_STATUS_INVALID_VALUE;
   if (planted(Bug::workspace_none)) workspace = nullptr, workspace_bytes = 0;
   if (planted(Bug::misaligned_operand)) b = static_cast<const char*>(b) + bytes_of(of(lb).type);
   Algorithm algorithm{};
   if (algo != nullptr) std::memcpy(&algorithm, algo, sizeof algorithm);
-  Call call{of(desc), of(la), of(lb), of(lc), of(ld), static_cast<const char*>(a), static_cast<const char*>(b),
-            static_cast<const char*>(c), static_cast<char*>(d), load(of(desc).scale, alpha, 0), load(of(desc).scale, beta, 0),
-            static_cast<char*>(workspace), workspace_bytes};
+  Call call{of(desc),
+            of(la),
+            of(lb),
+            of(lc),
+            of(ld),
+            static_cast<const char*>(a),
+            static_cast<const char*>(b),
+            static_cast<const char*>(c),
+            static_cast<char*>(d),
+            load(of(desc).scale, alpha, 0),
+            load(of(desc).scale, beta, 0),
+            static_cast<char*>(workspace),
+            workspace_bytes};
   if (!check_call(call, algo == nullptr ? nullptr : &algorithm)) return CUBLAS_STATUS_INVALID_VALUE;
   call.workspace_bytes = algorithm.workspace;  // no more is touched
   return put_vendor_call("cublasLtMatmul", stream, [call] { run(call); }) ? CUBLAS_STATUS_SUCCESS
@@ -441,10 +460,10 @@ cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const 
 
 }  // namespace
 
-#define WEFT_HARNESS_ENTRY(function, mine)                                                  \
-  if (std::strcmp(name, #function) == 0) {                                                  \
+#define WEFT_HARNESS_ENTRY(function, mine)                                                    \
+  if (std::strcmp(name, #function) == 0) {                                                    \
     const decltype(&::function) typed = &mine; /* the stand-in has the library's signature */ \
-    return reinterpret_cast<void*>(typed);                                                  \
+    return reinterpret_cast<void*>(typed);                                                    \
   }
 
 void* cublaslt_function(const char* name) {

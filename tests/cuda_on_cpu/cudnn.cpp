@@ -86,7 +86,8 @@ bool shape_of(const Tensor& x, const Filter& w, const Convolution& c, const Tens
     return say("a convolution of this data type computes in " + std::string(wide ? "double" : "float"));
   }
   if (!is_packed(x) || !is_packed(y)) return say("the stand-in knows packed tensors only");
-  if (x.extents[1] != w.extents[1] * c.groups || w.extents[0] % c.groups != 0) return say("channels and groups do not agree");
+  if (x.extents[1] != w.extents[1] * c.groups || w.extents[0] % c.groups != 0)
+    return say("channels and groups do not agree");
   if (y.extents[0] != x.extents[0] || y.extents[1] != w.extents[0]) return say("y has another batch or other channels");
   for (int i = 0; i < c.spatial; ++i) {
     const int reach = (w.extents[2 + i] - 1) * c.dilation[i] + 1;
@@ -159,8 +160,9 @@ const Choice* find(const Choice (&choices)[N], int algorithm) {
   return nullptr;
 }
 
-cudnnStatus_t queue(Handle& handle, const char* name, const ConvolutionShape& s, ConvolutionPass pass, const Choice* choice,
-                    void* x, void* w, void* y, void* workspace, std::size_t workspace_bytes, double alpha, double beta) {
+cudnnStatus_t queue(Handle& handle, const char* name, const ConvolutionShape& s, ConvolutionPass pass,
+                    const Choice* choice, void* x, void* w, void* y, void* workspace, std::size_t workspace_bytes,
+                    double alpha, double beta) {
   if (choice == nullptr) return CUDNN_STATUS_NOT_SUPPORTED;
   if (planted(Bug::workspace_none)) workspace = nullptr, workspace_bytes = 0;
   if (workspace_bytes < choice->workspace || (workspace == nullptr && choice->workspace > 0)) {
@@ -238,7 +240,8 @@ cudnnStatus_t tensor_destroy(cudnnTensorDescriptor_t t) {
   delete &as<Tensor>(t);
   return CUDNN_STATUS_SUCCESS;
 }
-cudnnStatus_t tensor_set(cudnnTensorDescriptor_t p, cudnnDataType_t type, int rank, const int extents[], const int strides[]) {
+cudnnStatus_t tensor_set(cudnnTensorDescriptor_t p, cudnnDataType_t type, int rank, const int extents[],
+                         const int strides[]) {
   if (rank < 4 || rank > 5) {
     say("a tensor of " + std::to_string(rank) + " axes: convolutions take 4 or 5");
     return CUDNN_STATUS_BAD_PARAM;
@@ -349,16 +352,19 @@ cudnnStatus_t workspace_of(const Choice (&choices)[N], int algorithm, std::size_
   *bytes = choice->workspace;
   return CUDNN_STATUS_SUCCESS;
 }
-cudnnStatus_t forward_workspace(cudnnHandle_t, cudnnTensorDescriptor_t, cudnnFilterDescriptor_t, cudnnConvolutionDescriptor_t,
-                                cudnnTensorDescriptor_t, cudnnConvolutionFwdAlgo_t algorithm, std::size_t* bytes) {
+cudnnStatus_t forward_workspace(cudnnHandle_t, cudnnTensorDescriptor_t, cudnnFilterDescriptor_t,
+                                cudnnConvolutionDescriptor_t, cudnnTensorDescriptor_t,
+                                cudnnConvolutionFwdAlgo_t algorithm, std::size_t* bytes) {
   return workspace_of(forward_choices, algorithm, bytes);
 }
-cudnnStatus_t data_workspace(cudnnHandle_t, cudnnFilterDescriptor_t, cudnnTensorDescriptor_t, cudnnConvolutionDescriptor_t,
-                             cudnnTensorDescriptor_t, cudnnConvolutionBwdDataAlgo_t algorithm, std::size_t* bytes) {
+cudnnStatus_t data_workspace(cudnnHandle_t, cudnnFilterDescriptor_t, cudnnTensorDescriptor_t,
+                             cudnnConvolutionDescriptor_t, cudnnTensorDescriptor_t,
+                             cudnnConvolutionBwdDataAlgo_t algorithm, std::size_t* bytes) {
   return workspace_of(data_choices, algorithm, bytes);
 }
-cudnnStatus_t filter_workspace(cudnnHandle_t, cudnnTensorDescriptor_t, cudnnTensorDescriptor_t, cudnnConvolutionDescriptor_t,
-                               cudnnFilterDescriptor_t, cudnnConvolutionBwdFilterAlgo_t algorithm, std::size_t* bytes) {
+cudnnStatus_t filter_workspace(cudnnHandle_t, cudnnTensorDescriptor_t, cudnnTensorDescriptor_t,
+                               cudnnConvolutionDescriptor_t, cudnnFilterDescriptor_t,
+                               cudnnConvolutionBwdFilterAlgo_t algorithm, std::size_t* bytes) {
   return workspace_of(filter_choices, algorithm, bytes);
 }
 
@@ -368,37 +374,37 @@ cudnnStatus_t forward(cudnnHandle_t handle, const void* alpha, cudnnTensorDescri
                       cudnnTensorDescriptor_t y, void* py) {
   ConvolutionShape s;
   if (!shape_of(as<Tensor>(x), as<Filter>(w), as<Convolution>(c), as<Tensor>(y), s)) return CUDNN_STATUS_BAD_PARAM;
-  return queue(as<Handle>(handle), "cudnnConvolutionForward", s, ConvolutionPass::forward, find(forward_choices, algorithm),
-               const_cast<void*>(px), const_cast<void*>(pw), py, workspace, bytes, scalar(as<Tensor>(x).type, alpha),
-               scalar(as<Tensor>(x).type, beta));
+  return queue(as<Handle>(handle), "cudnnConvolutionForward", s, ConvolutionPass::forward,
+               find(forward_choices, algorithm), const_cast<void*>(px), const_cast<void*>(pw), py, workspace, bytes,
+               scalar(as<Tensor>(x).type, alpha), scalar(as<Tensor>(x).type, beta));
 }
 cudnnStatus_t backward_data(cudnnHandle_t handle, const void* alpha, cudnnFilterDescriptor_t w, const void* pw,
                             cudnnTensorDescriptor_t y, const void* py, cudnnConvolutionDescriptor_t c,
-                            cudnnConvolutionBwdDataAlgo_t algorithm, void* workspace, std::size_t bytes, const void* beta,
-                            cudnnTensorDescriptor_t x, void* px) {
+                            cudnnConvolutionBwdDataAlgo_t algorithm, void* workspace, std::size_t bytes,
+                            const void* beta, cudnnTensorDescriptor_t x, void* px) {
   ConvolutionShape s;
   if (!shape_of(as<Tensor>(x), as<Filter>(w), as<Convolution>(c), as<Tensor>(y), s)) return CUDNN_STATUS_BAD_PARAM;
-  return queue(as<Handle>(handle), "cudnnConvolutionBackwardData", s, ConvolutionPass::data, find(data_choices, algorithm), px,
-               const_cast<void*>(pw), const_cast<void*>(py), workspace, bytes, scalar(as<Tensor>(x).type, alpha),
-               scalar(as<Tensor>(x).type, beta));
+  return queue(as<Handle>(handle), "cudnnConvolutionBackwardData", s, ConvolutionPass::data,
+               find(data_choices, algorithm), px, const_cast<void*>(pw), const_cast<void*>(py), workspace, bytes,
+               scalar(as<Tensor>(x).type, alpha), scalar(as<Tensor>(x).type, beta));
 }
 cudnnStatus_t backward_filter(cudnnHandle_t handle, const void* alpha, cudnnTensorDescriptor_t x, const void* px,
                               cudnnTensorDescriptor_t y, const void* py, cudnnConvolutionDescriptor_t c,
-                              cudnnConvolutionBwdFilterAlgo_t algorithm, void* workspace, std::size_t bytes, const void* beta,
-                              cudnnFilterDescriptor_t w, void* pw) {
+                              cudnnConvolutionBwdFilterAlgo_t algorithm, void* workspace, std::size_t bytes,
+                              const void* beta, cudnnFilterDescriptor_t w, void* pw) {
   ConvolutionShape s;
   if (!shape_of(as<Tensor>(x), as<Filter>(w), as<Convolution>(c), as<Tensor>(y), s)) return CUDNN_STATUS_BAD_PARAM;
-  return queue(as<Handle>(handle), "cudnnConvolutionBackwardFilter", s, ConvolutionPass::filter, find(filter_choices, algorithm),
-               const_cast<void*>(px), pw, const_cast<void*>(py), workspace, bytes, scalar(as<Tensor>(x).type, alpha),
-               scalar(as<Tensor>(x).type, beta));
+  return queue(as<Handle>(handle), "cudnnConvolutionBackwardFilter", s, ConvolutionPass::filter,
+               find(filter_choices, algorithm), const_cast<void*>(px), pw, const_cast<void*>(py), workspace, bytes,
+               scalar(as<Tensor>(x).type, alpha), scalar(as<Tensor>(x).type, beta));
 }
 
 }  // namespace
 
-#define WEFT_HARNESS_ENTRY(function, mine)               \
-  if (std::strcmp(name, #function) == 0) {               \
-    const decltype(&::function) typed = &mine;           \
-    return reinterpret_cast<void*>(typed);               \
+#define WEFT_HARNESS_ENTRY(function, mine)     \
+  if (std::strcmp(name, #function) == 0) {     \
+    const decltype(&::function) typed = &mine; \
+    return reinterpret_cast<void*>(typed);     \
   }
 
 void* cudnn_function(const char* name) {

@@ -1,11 +1,11 @@
 #pragma once
-// The device language of CUDA C++ for plain g++: forced (-include) into every file of backends/cuda/ when the backend is
-// built to run on the CPU. A kernel is an ordinary function here; the threads of a block are fibers on one thread of the
-// operating system, so everything below that waits may switch to another thread of the block.
+// The device language of CUDA C++ for plain g++: forced (-include) into every file of backends/cuda/ when the backend
+// is built to run on the CPU. A kernel is an ordinary function here; the threads of a block are fibers on one thread of
+// the operating system, so everything below that waits may switch to another thread of the block.
 //
-// Given: threadIdx and its like, __syncthreads (also _count, _and, _or), __syncwarp, shuffles and votes, WEFT_SHARED and
-// WEFT_DYNAMIC_SHARED, atomics, fences, and the integer and bit functions near the end. What is missing here is not to be
-// used in a kernel, or is to be added here with its rules enforced.
+// Given: threadIdx and its like, __syncthreads (also _count, _and, _or), __syncwarp, shuffles and votes, WEFT_SHARED
+// and WEFT_DYNAMIC_SHARED, atomics, fences, and the integer and bit functions near the end. What is missing here is not
+// to be used in a kernel, or is to be added here with its rules enforced.
 
 #include <bit>
 #include <cmath>
@@ -50,7 +50,8 @@ enum class WarpCall : unsigned char { sync, shuffle, ballot, match };
 int block_barrier(Site site, BarrierVote vote, bool predicate);
 std::uint64_t warp_collective(Site site, WarpCall call, unsigned mask, std::uint64_t value, unsigned source_lane);
 
-/// Memory of the running block for one WEFT_SHARED variable: filled with 0xFF, red zones around it, at most 48 KiB a block.
+/// Memory of the running block for one WEFT_SHARED variable: filled with 0xFF, red zones around it, at most 48 KiB a
+/// block.
 void* shared_variable(std::size_t bytes, std::size_t alignment, const char* name);
 extern std::uint64_t block_serial;  ///< differs for every block that ever ran
 
@@ -116,11 +117,12 @@ cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shar
   static_assert((std::is_trivially_copyable_v<P> && ...), "what a kernel takes is copied to the device byte by byte");
   using Call = KernelCall<P...>;
   return enqueue_kernel({reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, sizeof(std::tuple<P...>)},
-                        stream, {&Call::run, std::make_shared<const Call>(Call{kernel, std::move(parameters)}), sizeof(Call)});
+                        stream,
+                        {&Call::run, std::make_shared<const Call>(Call{kernel, std::move(parameters)}), sizeof(Call)});
 }
 
 template <class T>
-concept Word = std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8);
+concept Word = std::is_arithmetic_v<T> &&(sizeof(T) == 4 || sizeof(T) == 8);
 
 template <Word T>
 std::uint64_t to_word(T value) {
@@ -151,7 +153,7 @@ T shuffle(Site site, unsigned mask, T value, unsigned source_lane) {
 #undef __constant__
 #define __constant__ static const
 
-#define WEFT_SHARED(type, name)                                     \
+#define WEFT_SHARED(type, name)                                      \
   static ::weft_harness::Shared<std::type_identity_t<type>> name##_; \
   auto& name = name##_.enter(#name)
 #define WEFT_DYNAMIC_SHARED(type, name) type* const name = reinterpret_cast<type*>(::weft_harness::now.dynamic_shared)

@@ -1,5 +1,5 @@
-// The stand-in for the CUDA runtime: what is queued runs when something waits for it, streams are ordered by events alone,
-// captures record and replay, and what may not be done in one breaks it.
+// The stand-in for the CUDA runtime: what is queued runs when something waits for it, streams are ordered by events
+// alone, captures record and replay, and what may not be done in one breaks it.
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-// What the harness makes of kernels that are right, in every order, and of the same kernels with a bug in them. A bug that
-// AddressSanitizer finds ends the program, so it is looked for in a child process; the others are collected.
+// What the harness makes of kernels that are right, in every order, and of the same kernels with a bug in them. A bug
+// that AddressSanitizer finds ends the program, so it is looked for in a child process; the others are collected.
 
 #include <gtest/gtest.h>
 
@@ -107,12 +107,14 @@ TEST_P(Kernels, ThatAreRightGiveTheRightResult) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Orders, Kernels, testing::Values(Order::forward, Order::reverse, Order::random),
-                         [](const auto& p) { return p.param == Order::forward   ? "forward"
-                                                    : p.param == Order::reverse ? "reverse"
-                                                                                : "random"; });
+                         [](const auto& p) {
+                           return p.param == Order::forward   ? "forward"
+                                  : p.param == Order::reverse ? "reverse"
+                                                              : "random";
+                         });
 
-/// Runs `work` with a stream and returns whether the harness reported `part`. With AddressSanitizer a bad access ends the
-/// program: `traps` says what it prints.
+/// Runs `work` with a stream and returns whether the harness reported `part`. With AddressSanitizer a bad access ends
+/// the program: `traps` says what it prints.
 class Bugs : public testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess); }
@@ -121,8 +123,8 @@ class Bugs : public testing::Test {
     Collect collect;
     work();
     EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
-    EXPECT_TRUE(collect.has(part)) << "no report has '" << part << "'; the first of " << collect.reports().size() << ": "
-                                   << (collect.reports().empty() ? "none" : collect.reports()[0]);
+    EXPECT_TRUE(collect.has(part)) << "no report has '" << part << "'; the first of " << collect.reports().size()
+                                   << ": " << (collect.reports().empty() ? "none" : collect.reports()[0]);
   }
   /// Only the race hooks see it, and what it does depends on the order.
   template <class F>
@@ -147,7 +149,8 @@ class Bugs : public testing::Test {
 
 TEST_F(Bugs, DivergentBarrier) {
   Array<int> a(stream, 32);
-  expect_report("divergent barrier: thread (0, 0, 0) waits at harness_kernels.cu", [&] { launch_divergent(a.data(), 1, stream); });
+  expect_report("divergent barrier: thread (0, 0, 0) waits at harness_kernels.cu",
+                [&] { launch_divergent(a.data(), 1, stream); });
 }
 
 TEST_F(Bugs, EarlyExit) {
@@ -266,7 +269,8 @@ TEST_F(Bugs, NullPointer) {
 TEST_F(Bugs, UninitialisedMemory) {
   if (!race_hooks) GTEST_SKIP() << "the race hooks are in the build cuda-on-cpu-races";
   Array<int> from(stream, 4), to(stream, 1);
-  expect_report("uninitialised: read of 4 bytes at byte 0 of block", [&] { launch_touch(from.data(), to.data(), stream); });
+  expect_report("uninitialised: read of 4 bytes at byte 0 of block",
+                [&] { launch_touch(from.data(), to.data(), stream); });
 }
 
 TEST_F(Bugs, UninitialisedMemoryIsPoisoned) {

@@ -156,12 +156,12 @@ std::string describe_address(const void* p) {
   if (block == nullptr) return "device memory that was never allocated";
   const auto* at = static_cast<const char*>(p);
   // In a red zone the nearer of two neighbours is named.
-  if (const Block* next = device_block(at + red_zone); next != nullptr && next->begin > at && at >= block->begin + block->bytes &&
+  if (const Block* next = device_block(at + red_zone); next != nullptr && next->begin > at &&
+                                                       at >= block->begin + block->bytes &&
                                                        next->begin - at < at - (block->begin + block->bytes)) {
     block = next;
   }
-  const std::string name =
-      "block " + std::to_string(block->number) + " of " + std::to_string(block->bytes) + " bytes";
+  const std::string name = "block " + std::to_string(block->number) + " of " + std::to_string(block->bytes) + " bytes";
   const std::string state = block->freed ? " (freed)" : "";
   if (at < block->begin) return std::to_string(block->begin - at) + " bytes before " + name + state;
   const auto offset = static_cast<std::size_t>(at - block->begin);

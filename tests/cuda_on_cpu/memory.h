@@ -20,9 +20,9 @@ struct Block {
 
 /// A place for `bytes`, 256-byte aligned; null where the device's memory is full. Not to be touched yet.
 void* device_reserve(std::size_t bytes);
-void device_open(void* p);    ///< the queue has reached the allocation
-void device_freed(void* p);   ///< a call has freed it
-void device_close(void* p);   ///< the queue has reached the free
+void device_open(void* p);   ///< the queue has reached the allocation
+void device_freed(void* p);  ///< a call has freed it
+void device_close(void* p);  ///< the queue has reached the free
 
 /// The block that p lies in or just beyond, or null.
 const Block* device_block(const void* p);

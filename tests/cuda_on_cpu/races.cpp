@@ -1,11 +1,11 @@
 #include "cuda_on_cpu/watch.h"
 
-// Every access of a kernel, looked at. The kernels are compiled with -fsanitize=thread, but linked with the functions below
-// instead of ThreadSanitizer's library: the compiler's instrumentation, with CUDA's idea of what is ordered.
+// Every access of a kernel, looked at. The kernels are compiled with -fsanitize=thread, but linked with the functions
+// below instead of ThreadSanitizer's library: the compiler's instrumentation, with CUDA's idea of what is ordered.
 //
-// Two accesses of one launch to the same bytes, one of them a write, not both atomic, are a race unless something orders
-// them: within a block __syncthreads, within a warp __syncwarp of all its lanes; between blocks only a __threadfence
-// followed by an atomic on one side and an atomic on the other. A shuffle orders no memory.
+// Two accesses of one launch to the same bytes, one of them a write, not both atomic, are a race unless something
+// orders them: within a block __syncthreads, within a warp __syncwarp of all its lanes; between blocks only a
+// __threadfence followed by an atomic on one side and an atomic on the other. A shuffle orders no memory.
 
 #if defined(WEFT_HARNESS_RACES)
 
@@ -50,9 +50,9 @@ struct Cell {
 struct Range {
   char* begin = nullptr;
   std::size_t bytes = 0;
-  std::uint8_t* state = nullptr;  // of each word: which bytes may be touched (low half), were written (high half)
-  Cell* cells = nullptr;           // of each word, for accesses to the whole of it
-  Cell* byte_cells = nullptr;      // of each byte, for accesses to part of a word: neighbours in it are strangers
+  std::uint8_t* state = nullptr;    // of each word: which bytes may be touched (low half), were written (high half)
+  Cell* cells = nullptr;            // of each word, for accesses to the whole of it
+  Cell* byte_cells = nullptr;       // of each byte, for accesses to part of a word: neighbours in it are strangers
   std::uint32_t* parted = nullptr;  // of each word: the last launch that touched a part of it
   bool contains(const void* p) const noexcept {
     return static_cast<std::size_t>(static_cast<const char*>(p) - begin) < bytes;
@@ -106,9 +106,9 @@ std::unordered_map<std::uint32_t, Published>& published() {
   return all;
 }
 std::uint64_t publications = 0;
-Moment fenced{};                 // the last fence
+Moment fenced{};  // the last fence
 std::uint32_t acquiring_block = many_blocks;
-std::uint64_t acquired = 0;      // what the running block has taken notice of
+std::uint64_t acquired = 0;  // what the running block has taken notice of
 
 bool is_published(const Access& before, const Moment& me) {
   if (acquiring_block != me.block) return false;
@@ -209,9 +209,8 @@ void access(const void* p, std::size_t bytes, bool write, bool atomic) {
     };
     const auto remember = [&](Cell& cell, std::uint8_t which) {
       if (write) {
-        cell.write = {me.launch, me.block, me.thread,
-                      me.barrier, me.warp,  which,
-                      static_cast<std::uint8_t>(atomic ? 1 : 0)};
+        cell.write = {
+            me.launch, me.block, me.thread, me.barrier, me.warp, which, static_cast<std::uint8_t>(atomic ? 1 : 0)};
       } else {
         remember_read(*range, cell.read, me, which, atomic);
       }
@@ -267,7 +266,8 @@ void watch_copied(const void* to, const void* from, std::size_t bytes) {
     const std::size_t t = static_cast<std::size_t>(static_cast<const char*>(to) - target->begin) + i;
     const unsigned bit = 16u << (t % 4);
     const bool written = (source->state[f / 4] >> (4 + f % 4) & 1) != 0;
-    target->state[t / 4] = static_cast<std::uint8_t>(written ? target->state[t / 4] | bit : target->state[t / 4] & ~bit);
+    target->state[t / 4] =
+        static_cast<std::uint8_t>(written ? target->state[t / 4] | bit : target->state[t / 4] & ~bit);
   }
 }
 
@@ -330,14 +330,14 @@ void __tsan_func_exit() {}
 void __tsan_vptr_update(void**, void*) {}
 void __tsan_vptr_read(void**) {}
 
-#define WEFT_HARNESS_HOOKS(n)                                                   \
-  void __tsan_read##n(void* p) { seen(p, n, false, false); }                    \
-  void __tsan_write##n(void* p) { seen(p, n, true, false); }                    \
-  void __tsan_unaligned_read##n(void* p) { seen(p, n, false, false); }          \
-  void __tsan_unaligned_write##n(void* p) { seen(p, n, true, false); }          \
-  void __tsan_volatile_read##n(void* p) { seen(p, n, false, true); }            \
-  void __tsan_volatile_write##n(void* p) { seen(p, n, true, true); }            \
-  void __tsan_unaligned_volatile_read##n(void* p) { seen(p, n, false, true); }  \
+#define WEFT_HARNESS_HOOKS(n)                                                  \
+  void __tsan_read##n(void* p) { seen(p, n, false, false); }                   \
+  void __tsan_write##n(void* p) { seen(p, n, true, false); }                   \
+  void __tsan_unaligned_read##n(void* p) { seen(p, n, false, false); }         \
+  void __tsan_unaligned_write##n(void* p) { seen(p, n, true, false); }         \
+  void __tsan_volatile_read##n(void* p) { seen(p, n, false, true); }           \
+  void __tsan_volatile_write##n(void* p) { seen(p, n, true, true); }           \
+  void __tsan_unaligned_volatile_read##n(void* p) { seen(p, n, false, true); } \
   void __tsan_unaligned_volatile_write##n(void* p) { seen(p, n, true, true); }
 WEFT_HARNESS_HOOKS(1)
 WEFT_HARNESS_HOOKS(2)
@@ -353,23 +353,17 @@ void __tsan_write_range(void* p, unsigned long n) {
 }
 
 // The host's half of the files uses atomics (shared pointers, guards of statics); kernels have their own (atomics.cpp).
-#define WEFT_HARNESS_ATOMICS(bits, T)                                                                       \
-  T __tsan_atomic##bits##_load(const volatile T* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }    \
-  void __tsan_atomic##bits##_store(volatile T* p, T v, int) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }    \
-  T __tsan_atomic##bits##_exchange(volatile T* p, T v, int) {                                                \
-    return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);                                                      \
-  }                                                                                                          \
-  T __tsan_atomic##bits##_fetch_add(volatile T* p, T v, int) {                                               \
-    return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST);                                                       \
-  }                                                                                                          \
-  T __tsan_atomic##bits##_fetch_sub(volatile T* p, T v, int) {                                               \
-    return __atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST);                                                       \
-  }                                                                                                          \
-  int __tsan_atomic##bits##_compare_exchange_strong(volatile T* p, T* c, T v, int, int) {                    \
-    return __atomic_compare_exchange_n(p, c, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ? 1 : 0;          \
-  }                                                                                                          \
-  int __tsan_atomic##bits##_compare_exchange_weak(volatile T* p, T* c, T v, int, int) {                      \
-    return __atomic_compare_exchange_n(p, c, v, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ? 1 : 0;           \
+#define WEFT_HARNESS_ATOMICS(bits, T)                                                                               \
+  T __tsan_atomic##bits##_load(const volatile T* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }           \
+  void __tsan_atomic##bits##_store(volatile T* p, T v, int) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }           \
+  T __tsan_atomic##bits##_exchange(volatile T* p, T v, int) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); } \
+  T __tsan_atomic##bits##_fetch_add(volatile T* p, T v, int) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); } \
+  T __tsan_atomic##bits##_fetch_sub(volatile T* p, T v, int) { return __atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST); } \
+  int __tsan_atomic##bits##_compare_exchange_strong(volatile T* p, T* c, T v, int, int) {                           \
+    return __atomic_compare_exchange_n(p, c, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ? 1 : 0;                 \
+  }                                                                                                                 \
+  int __tsan_atomic##bits##_compare_exchange_weak(volatile T* p, T* c, T v, int, int) {                             \
+    return __atomic_compare_exchange_n(p, c, v, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ? 1 : 0;                  \
   }
 WEFT_HARNESS_ATOMICS(8, unsigned char)
 WEFT_HARNESS_ATOMICS(16, unsigned short)

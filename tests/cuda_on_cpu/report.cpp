@@ -33,7 +33,8 @@ Settings from_environment() {
   }
   if (const char* seed = std::getenv("WEFT_HARNESS_SEED"); seed != nullptr) s.seed = std::strtoull(seed, nullptr, 10);
   if (s.order == Order::random) {
-    std::fprintf(stderr, "cuda-on-cpu: random order, WEFT_HARNESS_SEED=%llu\n", static_cast<unsigned long long>(s.seed));
+    std::fprintf(stderr, "cuda-on-cpu: random order, WEFT_HARNESS_SEED=%llu\n",
+                 static_cast<unsigned long long>(s.seed));
   }
   return s;
 }

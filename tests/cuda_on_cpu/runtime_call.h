@@ -6,7 +6,7 @@
 namespace weft_harness {
 
 /// Nothing works any more once the device is lost.
-#define WEFT_HARNESS_CALL()                                                    \
+#define WEFT_HARNESS_CALL()                                                        \
   const std::lock_guard<std::recursive_mutex> lock(::weft_harness::device_lock()); \
   if (::weft_harness::lost_device != cudaSuccess) return ::weft_harness::failed(::weft_harness::lost_device)
 

@@ -7,8 +7,8 @@
 #include "cuda_on_cpu/runtime_call.h"
 #include "cuda_on_cpu/schedule.h"
 
-// WEFT_HARNESS_MACHINE says what kind of machine this pretends to be: no-driver, old-driver, no-device, no-code (a device
-// the plug-in has no code for); otherwise one with a device like an H200.
+// WEFT_HARNESS_MACHINE says what kind of machine this pretends to be: no-driver, old-driver, no-device, no-code (a
+// device the plug-in has no code for); otherwise one with a device like an H200.
 
 using namespace weft_harness;
 
@@ -40,7 +40,8 @@ bool device_has_code() { return !machine_is("no-code"); }
 
 cudaError_t check_stream(const char* call, cudaStream_t stream) {
   if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread) {
-    report(std::string("default stream: ") + call + " was given no stream; work there is not ordered with the backend's");
+    report(std::string("default stream: ") + call +
+           " was given no stream; work there is not ordered with the backend's");
     return failed(cudaErrorInvalidResourceHandle);
   }
   if (!is_stream(stream)) {

@@ -155,8 +155,7 @@ cudaError_t cudaFreeAsync(void* p, cudaStream_t stream) {
     device_close(p);
     return cudaSuccess;
   }
-  const cudaError_t error =
-      put(stream, {Task::Kind::memory, "cudaFreeAsync", [p] { device_close(p); }, nullptr});
+  const cudaError_t error = put(stream, {Task::Kind::memory, "cudaFreeAsync", [p] { device_close(p); }, nullptr});
   if (error == cudaSuccess) device_freed(p);
   return failed(error);
 }
@@ -222,12 +221,15 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   // has been written when it returns: then the call has waited.
   if (is == cudaMemcpyHostToDevice && !is_pinned(from, bytes) && !stream->capture) {
     const auto* bytes_of = static_cast<const char*>(from);
-    task.run = [to, taken = std::vector<char>(bytes_of, bytes_of + bytes)] { copy_now(to, taken.data(), taken.size()); };
+    task.run = [to, taken = std::vector<char>(bytes_of, bytes_of + bytes)] {
+      copy_now(to, taken.data(), taken.size());
+    };
   }
   const bool waits = is == cudaMemcpyDeviceToHost && !is_pinned(to, bytes);
   if (waits) {
     ++counters().host_waits;
-    if (const cudaError_t error = refuse_in_capture("cudaMemcpyAsync to pageable memory", stream); error != cudaSuccess) {
+    if (const cudaError_t error = refuse_in_capture("cudaMemcpyAsync to pageable memory", stream);
+        error != cudaSuccess) {
       return error;
     }
   }

@@ -171,7 +171,8 @@ void deliver(unsigned first, unsigned mask) {
       case WarpCall::match:
         for (unsigned other = 0; other < 32; ++other) {
           if ((mask >> other & 1) == 0) continue;
-          const bool bit = thread.call == WarpCall::ballot ? lanes[other].value != 0 : lanes[other].value == thread.value;
+          const bool bit =
+              thread.call == WarpCall::ballot ? lanes[other].value != 0 : lanes[other].value == thread.value;
           if (bit) thread.result |= std::uint64_t{1} << other;
         }
         break;
@@ -302,7 +303,8 @@ void run_block(Random& random) {
   running.barriers = 0;
   bool progress = true;
   while (running.live > 0 && !running.given_up) {
-    if (settings().order == Order::random || running.order.size() != n || progress) fill_order(running.order, n, random);
+    if (settings().order == Order::random || running.order.size() != n || progress)
+      fill_order(running.order, n, random);
     running.position = 0;
     while (Thread* thread = next_to_run()) {
       ++running.position;
@@ -341,7 +343,8 @@ void run_kernel(const Kernel& kernel, const ThreadBody& body) {
   if (blocks <= (1u << 20)) fill_order(order, static_cast<unsigned>(blocks), random);
   for (std::uint64_t i = 0; i < blocks && !running.given_up; ++i) {
     const std::uint64_t linear = order.empty() ? i : order[i];
-    now.block = {static_cast<unsigned>(linear % kernel.grid.x), static_cast<unsigned>(linear / kernel.grid.x % kernel.grid.y),
+    now.block = {static_cast<unsigned>(linear % kernel.grid.x),
+                 static_cast<unsigned>(linear / kernel.grid.x % kernel.grid.y),
                  static_cast<unsigned>(linear / kernel.grid.x / kernel.grid.y)};
     running.block = static_cast<std::uint32_t>(linear);
     run_block(random);

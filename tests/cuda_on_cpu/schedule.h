@@ -25,7 +25,8 @@ void run_kernel(const Kernel& kernel, const ThreadBody& body);
 /// "softmax_rows<float>, block (0, 0, 0), thread (3, 0, 0)", or empty while no kernel runs.
 std::string running_kernel();
 
-/// What orders two accesses of one block: both change at __syncthreads, the second also at a __syncwarp of a whole warp.
+/// What orders two accesses of one block: both change at __syncthreads, the second also at a __syncwarp of a whole
+/// warp.
 struct Moment {
   std::uint32_t launch;
   std::uint32_t block;

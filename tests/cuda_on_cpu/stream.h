@@ -83,9 +83,9 @@ bool is_stream(const CUstream_st* stream);
 /// Queues the task, or adds it to what the stream records. The error of a broken capture is returned.
 cudaError_t put(CUstream_st* stream, Task task);
 
-void drain(CUstream_st* stream);              ///< runs all that is queued on it, and what that waits for
+void drain(CUstream_st* stream);  ///< runs all that is queued on it, and what that waits for
 void drain_until(const std::shared_ptr<Recording>& recording);
-bool step(CUstream_st* stream);               ///< runs one piece; false: nothing is left
+bool step(CUstream_st* stream);  ///< runs one piece; false: nothing is left
 void run_graph(const Graph& graph);
 void run_task(Task& task);
 

@@ -38,17 +38,20 @@ struct MatrixRef {
   std::int64_t row_step = 1, column_step = 1;
 };
 /// sums[m * n], column-major: A B in double, or as float32 sums where `single`; `tf32` rounds the factors first.
-void product(std::int64_t m, std::int64_t n, std::int64_t k, const MatrixRef& a, const MatrixRef& b, bool tf32, double* sums);
+void product(std::int64_t m, std::int64_t n, std::int64_t k, const MatrixRef& a, const MatrixRef& b, bool tf32,
+             double* sums);
 
 struct ConvolutionShape {
   int spatial = 2;
-  int x[5] = {1, 1, 1, 1, 1}, w[5] = {1, 1, 1, 1, 1}, y[5] = {1, 1, 1, 1, 1};  // N C D H W; missing axes are 1, in front
+  int x[5] = {1, 1, 1, 1, 1}, w[5] = {1, 1, 1, 1, 1},
+      y[5] = {1, 1, 1, 1, 1};  // N C D H W; missing axes are 1, in front
   int padding[3] = {0, 0, 0}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1};
   int groups = 1;
   cudaDataType_t type = CUDA_R_32F;
 };
 enum class ConvolutionPass { forward, data, filter };
 /// Contiguous tensors; out = alpha * result + beta * out. `error` is the relative size of a deliberate inexactness.
-void convolve(const ConvolutionShape& s, ConvolutionPass pass, void* x, void* w, void* y, double alpha, double beta, double error);
+void convolve(const ConvolutionShape& s, ConvolutionPass pass, void* x, void* w, void* y, double alpha, double beta,
+              double error);
 
 }  // namespace weft_harness

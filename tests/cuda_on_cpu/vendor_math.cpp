@@ -28,7 +28,8 @@ namespace {
 template <class T>
 double load_as(const void* p, std::int64_t element) {
   T value;
-  std::memcpy(static_cast<void*>(&value), static_cast<const char*>(p) + element * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+  std::memcpy(static_cast<void*>(&value), static_cast<const char*>(p) + element * static_cast<std::int64_t>(sizeof(T)),
+              sizeof(T));
   if constexpr (sizeof(T) == 2) {
     return static_cast<double>(static_cast<float>(value));
   } else {
@@ -44,7 +45,8 @@ void store_as(void* p, std::int64_t element, double value) {
   } else {
     rounded = T(static_cast<float>(value));
   }
-  std::memcpy(static_cast<char*>(p) + element * static_cast<std::int64_t>(sizeof(T)), static_cast<const void*>(&rounded), sizeof(T));
+  std::memcpy(static_cast<char*>(p) + element * static_cast<std::int64_t>(sizeof(T)),
+              static_cast<const void*>(&rounded), sizeof(T));
 }
 
 /// Ten bits of fraction, to nearest.
@@ -106,9 +108,7 @@ void product(std::int64_t m, std::int64_t n, std::int64_t k, const MatrixRef& a,
 
 void convolve(const ConvolutionShape& s, ConvolutionPass pass, void* x, void* w, void* y, double alpha, double beta,
               double error) {
-  const auto volume = [](const int* e) {
-    return std::int64_t{e[0]} * e[1] * e[2] * e[3] * e[4];
-  };
+  const auto volume = [](const int* e) { return std::int64_t{e[0]} * e[1] * e[2] * e[3] * e[4]; };
   const auto at = [](const int* e, int n, int c, int d, int h, int l) {
     return (((std::int64_t{n} * e[1] + c) * e[2] + d) * e[3] + h) * e[4] + l;
   };
@@ -120,7 +120,8 @@ void convolve(const ConvolutionShape& s, ConvolutionPass pass, void* x, void* w,
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = load(s.type, p, static_cast<std::int64_t>(i));
     return values;
   };
-  const std::vector<double> xs = all(s.x, x, !to_x), ws = all(s.w, w, pass != ConvolutionPass::filter), ys = all(s.y, y, !to_y);
+  const std::vector<double> xs = all(s.x, x, !to_x), ws = all(s.w, w, pass != ConvolutionPass::filter),
+                            ys = all(s.y, y, !to_y);
   const int per_group = s.w[1], outputs = s.w[0] / s.groups;
   for (int n = 0; n < s.y[0]; ++n) {
     for (int o = 0; o < s.y[1]; ++o) {

@@ -32,7 +32,8 @@ void* vendor_symbol(Library library, const char* name) noexcept {
 std::string vendor_missing(Library library) {
   switch (library) {
     case Library::cublaslt:
-      return machine_is("no-cublaslt") ? "matrix products on 'cuda' need cuBLAS, which this pretended machine has not" : "";
+      return machine_is("no-cublaslt") ? "matrix products on 'cuda' need cuBLAS, which this pretended machine has not"
+                                       : "";
     case Library::cudnn:
       return machine_is("no-cudnn") ? "convolutions on 'cuda' need cuDNN, which this pretended machine has not" : "";
     default:

@@ -2,7 +2,8 @@
 // Which bytes may be touched, which have been written, and by whom: what the two builds watch.
 //
 //   cuda-on-cpu        AddressSanitizer traps on what is not allocated; nothing else is kept
-//   cuda-on-cpu-races  every access of a kernel is looked at (races.cpp): bounds, never-written memory, races, host memory
+//   cuda-on-cpu-races  every access of a kernel is looked at (races.cpp): bounds, never-written memory, races, host
+//   memory
 
 #include <cstddef>
 #include <string>
