@@ -26,9 +26,9 @@ TensorView view(std::vector<float>& values, std::int64_t rows, std::int64_t colu
 
 int main(int argc, char** argv) {
   return bench::run(argc, argv, bench::gemm_programs([](const bench::Gemm& g, std::shared_ptr<bench::Operands> o) {
-    const TensorView a = view(o->a, g.m, g.k, g.layout == bench::Layout::x_transposed);
-    const TensorView b = view(o->b, g.k, g.n, g.layout == bench::Layout::w_transposed);
-    const TensorView c = view(o->c, g.m, g.n, false);
-    return [=, held = o] { weft::backends::backend_for(weft::cpu()).matmul(a, b, c, false); };
-  }));
+                      const TensorView a = view(o->a, g.m, g.k, g.layout == bench::Layout::x_transposed);
+                      const TensorView b = view(o->b, g.k, g.n, g.layout == bench::Layout::w_transposed);
+                      const TensorView c = view(o->c, g.m, g.n, false);
+                      return [=, held = o] { weft::backends::backend_for(weft::cpu()).matmul(a, b, c, false); };
+                    }));
 }

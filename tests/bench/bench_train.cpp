@@ -20,8 +20,8 @@ constexpr std::int64_t samples = 8192;
 
 struct Block : nn::Module {
   Block(std::int64_t in, std::int64_t out, std::int64_t stride)
-      : conv1(register_module("conv1",
-                              nn::Conv2d(in, out, 3, weft::ConvOptions{.stride = stride, .padding = 1}, false))),
+      : conv1(
+            register_module("conv1", nn::Conv2d(in, out, 3, weft::ConvOptions{.stride = stride, .padding = 1}, false))),
         norm1(register_module("norm1", nn::BatchNorm2d(out))),
         conv2(register_module("conv2", nn::Conv2d(out, out, 3, weft::ConvOptions{.padding = 1}, false))),
         norm2(register_module("norm2", nn::BatchNorm2d(out))) {

@@ -16,8 +16,7 @@ constexpr std::int64_t samples = 8192;
 
 struct BlockImpl : nn::Module {
   BlockImpl(std::int64_t in, std::int64_t out, std::int64_t stride) {
-    conv1 =
-        register_module("conv1", nn::Conv2d(nn::Conv2dOptions(in, out, 3).stride(stride).padding(1).bias(false)));
+    conv1 = register_module("conv1", nn::Conv2d(nn::Conv2dOptions(in, out, 3).stride(stride).padding(1).bias(false)));
     norm1 = register_module("norm1", nn::BatchNorm2d(out));
     conv2 = register_module("conv2", nn::Conv2d(nn::Conv2dOptions(out, out, 3).padding(1).bias(false)));
     norm2 = register_module("norm2", nn::BatchNorm2d(out));
@@ -43,9 +42,9 @@ nn::Sequential make_model(const std::string& name) {
                           nn::Conv2d(6, 16, 5), nn::ReLU(), nn::MaxPool2d(2), nn::Flatten(), nn::Linear(400, 120),
                           nn::ReLU(), nn::Linear(120, 84), nn::ReLU(), nn::Linear(84, 10));
   }
-  return nn::Sequential(nn::Conv2d(nn::Conv2dOptions(3, 16, 3).padding(1).bias(false)), nn::BatchNorm2d(16),
-                        nn::ReLU(), Block(16, 16, 1), Block(16, 32, 2), Block(32, 64, 2), nn::AdaptiveAvgPool2d(1),
-                        nn::Flatten(), nn::Linear(64, 10));
+  return nn::Sequential(nn::Conv2d(nn::Conv2dOptions(3, 16, 3).padding(1).bias(false)), nn::BatchNorm2d(16), nn::ReLU(),
+                        Block(16, 16, 1), Block(16, 32, 2), Block(32, 64, 2), nn::AdaptiveAvgPool2d(1), nn::Flatten(),
+                        nn::Linear(64, 10));
 }
 
 std::vector<std::int64_t> shape_of(const std::string& model) {

@@ -65,9 +65,7 @@ template <class Make>
 std::vector<Case> gemm_programs(Make make) {
   std::vector<Case> cases;
   for (const Gemm& g : gemm_cases()) {
-    cases.push_back({g.name, [&g, make]() -> std::function<void()> {
-                       return make(g, std::make_shared<Operands>(g));
-                     }});
+    cases.push_back({g.name, [&g, make]() -> std::function<void()> { return make(g, std::make_shared<Operands>(g)); }});
   }
   return cases;
 }

@@ -1,18 +1,20 @@
 #pragma once
-// How every measuring program of this folder is called, weft's and its peers' alike, so that run.py can interleave them:
+// How every measuring program of this folder is called, weft's and its peers' alike, so that run.py can interleave
+// them:
 //
 //     bench_x                  lists its cases, one a line
 //     bench_x CASE [SECONDS]   prints "median fastest cpu", the seconds of one call of CASE over slices of a run of
 //                              SECONDS: on the clock, and the median of the processor time of all threads
 //
-// A call is warmed up first. A slice lasts at least 2 ms, so that reading the clock costs nothing. The processor time is
-// what to look at on one thread of a machine that others use.
+// A call is warmed up first. A slice lasts at least 2 ms, so that reading the clock costs nothing. The processor time
+// is what to look at on one thread of a machine that others use.
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
@@ -69,9 +71,13 @@ inline int run(int argc, char** argv, const std::vector<Case>& cases) {
   }
   const double seconds = argc > 2 ? std::atof(argv[2]) : 0.5;
   for (const Case& c : cases) {
-    if (c.name == argv[1]) {
+    if (c.name != argv[1]) continue;
+    try {
       measure(c.make(), seconds);
       return 0;
+    } catch (const std::exception& e) {  // a WEFT_CPU_ISA this machine does not have, for one
+      std::fprintf(stderr, "%s\n", e.what());
+      return 1;
     }
   }
   std::fprintf(stderr, "%s has no case \"%s\"; called without arguments it lists them\n", argv[0], argv[1]);
