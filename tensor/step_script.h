@@ -112,7 +112,7 @@ class StepScript {
   std::vector<Storage*> written_;  // one reference each
   std::vector<std::pair<const Generator*, backends::RandomKey>> drawn_;
   Again* again_ = nullptr;
-  void* table_ = nullptr;          // on the device: a row of all words for each of table_rows_ steps
+  void* table_ = nullptr;  // on the device: a row of all words for each of table_rows_ steps
   int table_rows_ = 0;
   std::vector<std::uint64_t> rows_;  // the same on the host
 };
