@@ -105,10 +105,11 @@ stage_cases() {
 
 stage_mnist() {
   release_is_built || return 1
-  check "97 % on synthetic digits" python3 tests/accuracy.py build/release/bin/train_mnist --at-least 97 --data synthetic
+  check "97 % on synthetic digits" python3 tests/accuracy.py build/release/bin/train_mnist --at-least 97 --megabytes 150 \
+    --data synthetic
   if [ -n "${WEFT_DATA_DIR:-}" ]; then
     check "98.3 % on MNIST, mean of three seeds" python3 tests/accuracy.py build/release/bin/train_mnist --at-least 98.3 \
-      --seeds 1 2 3 --data "$WEFT_DATA_DIR/mnist"
+      --megabytes 150 --seeds 1 2 3 --data "$WEFT_DATA_DIR/mnist"
   else
     skip "98.3 % on MNIST" "WEFT_DATA_DIR is not set"
   fi
