@@ -1,6 +1,5 @@
 #include <weft/nn/memory.h>
 
-#include <algorithm>
 #include <charconv>
 #include <string_view>
 #include <unordered_map>
@@ -13,6 +12,7 @@
 #include <weft/core/message.h>
 #include <weft/nn/running.h>
 #include <weft/nn/text_table.h>
+#include <weft/nn/walk.h>
 #include <weft/tensor/generator.h>
 #include <weft/tensor/tensor_impl.h>
 
@@ -57,8 +57,6 @@ class Restored {
   CallSite at_;
   std::vector<std::pair<Tensor, Tensor>> buffers_;
 };
-
-bool is_own(const std::string& name) { return name.find('.') == std::string::npos; }
 
 /// "12.momentum_buffer" -> 12
 std::size_t parameter_of(std::string_view name) {

@@ -1,6 +1,5 @@
 #include <weft/nn/summary.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <unordered_map>
 #include <unordered_set>
@@ -11,6 +10,7 @@
 #include <weft/core/dtype.h>
 #include <weft/core/message.h>
 #include <weft/nn/text_table.h>
+#include <weft/nn/walk.h>
 #include <weft/tensor/creation.h>
 
 namespace weft::nn {
@@ -68,9 +68,6 @@ struct Count {
     bytes += n * static_cast<std::int64_t>(item_size(tensor.dtype()));
   }
 };
-
-/// Own entries are those whose name holds no dot.
-bool is_own(const std::string& name) { return name.find('.') == std::string::npos; }
 
 }  // namespace
 
