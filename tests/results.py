@@ -1,5 +1,5 @@
-"""Counts what a ctest run really ran: `results.py junit.xml [folder]` prints "passed failed skipped", then what failed and why
-something was skipped.
+"""Counts what a ctest run really ran: `results.py junit.xml [folder]` prints "passed failed skipped", then what failed or was
+skipped, and why.
 
 A test registered as SINGLE is a whole GoogleTest program; its own report lies in `folder` as <name>.xml and is counted instead.
 """
@@ -16,13 +16,21 @@ def first_reason(text):
     return match[1].strip() if match and match[1].strip() else "no reason given"
 
 
+def first_failure(text):
+    """The lines in which GoogleTest, a sanitizer or a script says what was wrong, on one line."""
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    start = next((i for i, line in enumerate(lines) if re.search(r"Failure$|ERROR|runtime error|Error:|FAILED", line)), None)
+    chosen = lines[start:start + 5] if start is not None else lines[-3:]
+    return " | ".join(chosen)[:400] or "no output"
+
+
 def program(path, results):
     for case in xml.parse(path).getroot().iter("testcase"):
         name = f"{path.stem}: {case.get('classname')}.{case.get('name')}"
         if case.get("status") != "run":
             continue
         if case.find("failure") is not None:
-            results["failed"].append(name)
+            results["failed"].append((name, first_failure(case.find("failure").get("message"))))
         elif case.find("skipped") is not None:
             message = (case.find("skipped").get("message") or "").strip().splitlines()
             results["skipped"].append((name, message[-1] if message else "no reason given"))
@@ -40,7 +48,7 @@ def main():
             before = len(results["failed"])
             program(report, results)
             if status == "fail" and len(results["failed"]) == before:
-                results["failed"].append(f"{name} (failed outside its tests)")
+                results["failed"].append((f"{name} (outside its tests)", first_failure(case.findtext("system-out"))))
         elif status == "run":
             results["passed"].append(name)
         elif status == "disabled":
@@ -48,10 +56,10 @@ def main():
         elif status == "notrun" and "SKIP" in (case.find("skipped").get("message") or ""):
             results["skipped"].append((name, first_reason(case.findtext("system-out"))))
         else:
-            results["failed"].append(name)
+            results["failed"].append((name, first_failure(case.findtext("system-out"))))
     print(*(len(results[kind]) for kind in ("passed", "failed", "skipped")))
-    for name in results["failed"]:
-        print("FAILED ", name)
+    for name, why in results["failed"]:
+        print(f"FAILED  {name}: {why}")
     for name, reason in results["skipped"]:
         print(f"SKIPPED {name}: {reason}")
 
