@@ -10,6 +10,7 @@
 #include <weft/autograd/grad_mode.h>
 #include <weft/autograd/gradcheck.h>
 #include <weft/autograd/saved_tensor_hooks.h>
+#include <weft/backends/exhibits.h>
 #include <weft/backends/options.h>
 #include <weft/backends/registry.h>
 #include <weft/core/call_site.h>

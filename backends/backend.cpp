@@ -36,5 +36,6 @@ void Backend::copy_in_async(void* to, const void* pinned, std::size_t bytes) { c
 MemoryCounts Backend::memory() const noexcept { return {}; }
 void Backend::release_cached() {}
 bool Backend::set_option(std::string_view, std::string_view) { return false; }
+bool Backend::exhibit(std::string_view, std::int64_t, ExhibitFigures&, std::span<double>) { return false; }
 
 }  // namespace weft::backends

@@ -158,6 +158,10 @@ class WEFT_API Backend {
   virtual void release_cached();
   /// "matmul.kernel", "float32.precision", ...; false: this backend does not know the key or the value.
   virtual bool set_option(std::string_view key, std::string_view value);
+  /// An experiment on how the device itself behaves (exhibits.h has the names and what a setting is), made once to warm
+  /// up and once for each element of `seconds`, which the device's own clock measures. false: none of that name or
+  /// setting.
+  virtual bool exhibit(std::string_view name, std::int64_t setting, ExhibitFigures& figures, std::span<double> seconds);
   /// The public call the next calls of this thread belong to. The default remembers it for current_tag().
   virtual void tag(const OpTag& tag) noexcept;
 };

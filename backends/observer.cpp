@@ -184,6 +184,10 @@ class Observer::Watched final : public Backend {
   MemoryCounts memory() const noexcept override { return target_.memory(); }
   void release_cached() override { target_.release_cached(); }
   bool set_option(std::string_view key, std::string_view value) override { return target_.set_option(key, value); }
+  bool exhibit(std::string_view name, std::int64_t setting, ExhibitFigures& figures,
+               std::span<double> seconds) override {
+    return target_.exhibit(name, setting, figures, seconds);
+  }
   void tag(const OpTag& tag) noexcept override {
     Backend::tag(tag);
     target_.tag(tag);

@@ -140,6 +140,17 @@ struct GatherBatchArgs {
   double shift = 0;
 };
 
+/// What one run of an exhibit did, counted from the kernel and not measured: seconds are beside it.
+struct ExhibitFigures {
+  double bytes =
+      0;  ///< that the kernel's instructions ask for: of device memory, of shared memory for "bank-conflicts"
+  double operations = 0;  ///< float32 additions and multiplications
+  int threads = 0;        ///< of a block
+  std::int64_t blocks = 0;
+  int warps = 0;       ///< resident on a multiprocessor, by the runtime's occupancy calculation
+  int most_warps = 0;  ///< that a multiprocessor holds
+};
+
 /// Names the public call that issued the work: for errors, traces and memory reports.
 struct OpTag {
   const char* name = "";  ///< string literals

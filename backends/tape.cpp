@@ -335,6 +335,10 @@ void Tape::drop_stream(Stream* stream) noexcept { target_.drop_stream(stream); }
 MemoryCounts Tape::memory() const noexcept { return target_.memory(); }
 void Tape::release_cached() { target_.release_cached(); }
 bool Tape::set_option(std::string_view key, std::string_view value) { return target_.set_option(key, value); }
+bool Tape::exhibit(std::string_view name, std::int64_t setting, ExhibitFigures& figures, std::span<double> seconds) {
+  refuse("an exhibit inside a captured step: nothing has run yet");
+  return target_.exhibit(name, setting, figures, seconds);
+}
 void Tape::tag(const OpTag& tag) noexcept {
   Backend::tag(tag);  // what a recorded call belongs to
   if (!recording()) target_.tag(tag);

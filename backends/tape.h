@@ -153,6 +153,8 @@ class Tape final : public Backend, public Router {
   MemoryCounts memory() const noexcept override;
   void release_cached() override;
   bool set_option(std::string_view key, std::string_view value) override;
+  bool exhibit(std::string_view name, std::int64_t setting, ExhibitFigures& figures,
+               std::span<double> seconds) override;
   void tag(const OpTag& tag) noexcept override;
 
  private:

@@ -95,6 +95,8 @@ bool CudaBackend::set_option(std::string_view key, std::string_view value) {
     state_.autotune.store(value == "on", std::memory_order_relaxed);
     return true;
   }
+  if (key == "matmul.kernel") return value == "auto" || value == "cublaslt";
+  if (key == "reduce.kernel") return value == "auto";
   return false;
 }
 

@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include <weft/backends/exhibits.h>
 #include <weft/backends/options.h>
 #include <weft/backends/registry.h>
 #include <weft/core/error.h>
@@ -47,6 +50,50 @@ TEST(Options, WhatCudaTakes) {
   for (const char* value : {"tf32", "float32"}) set_backend_option(cuda(), "float32.precision", value);
   EXPECT_THROW(set_backend_option(cuda(), "conv.kernel", "winograd"), ValueError);
   EXPECT_THROW(set_backend_option(cuda(), "float32.precision", "high"), ValueError);
+}
+
+/// The message of the ValueError or DeviceError that f throws; empty where it throws none.
+template <class F>
+std::string refusal(F f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    EXPECT_NE(error.where().line, 0u);
+    return error.what();
+  }
+  return {};
+}
+
+TEST(Options, KernelsAreChosenByName) {
+  for (const Device device : {serial(), cpu()}) {
+    EXPECT_EQ(matmul_kernels(device), std::vector<std::string_view>{"auto"});
+    EXPECT_EQ(reduce_kernels(device), std::vector<std::string_view>{"auto"});
+    set_matmul_kernel(device, "auto");
+    set_reduce_kernel(device, "auto");
+    EXPECT_NE(refusal([&] { set_matmul_kernel(device, "naive"); }).find("has no kernel \"naive\" (known: auto)"),
+              std::string::npos);
+  }
+  EXPECT_EQ(matmul_kernels(cuda()).front(), "naive");
+  EXPECT_EQ(matmul_kernels(cuda()).back(), "auto");
+  EXPECT_EQ(reduce_kernels(cuda()).back(), "auto");
+  const std::string said = refusal([] { set_matmul_kernel(cuda(), "shared-tiles"); });
+  EXPECT_NE(said.find("did you mean \"shared-tile\"? (known: naive, coalesced, "), std::string::npos) << said;
+  EXPECT_NE(refusal([] { set_reduce_kernel(cuda(), "warp"); }).find("sequential, tree, warp-shuffle, auto"),
+            std::string::npos);
+}
+
+TEST(Exhibits, RefuseWhatTheyCannotShow) {
+  for (const Exhibit& e : exhibits()) {
+    ASSERT_GE(e.settings.size(), 2u) << e.name;
+    EXPECT_NE(refusal([&] { run_exhibit(cpu(), e.name, e.settings.back()); }).find("'cpu' has no exhibit"),
+              std::string::npos);
+    EXPECT_NE(refusal([&] { run_exhibit(cpu(), e.name, e.settings.back() + 1); }).find(" is not in "),
+              std::string::npos);
+    EXPECT_NE(refusal([&] { run_exhibit(cpu(), e.name, 0); }).find("setting = 0 ("), std::string::npos);
+  }
+  EXPECT_NE(refusal([] { run_exhibit(cpu(), "divergense", 2); }).find("did you mean \"divergence\"?"),
+            std::string::npos);
+  EXPECT_NE(refusal([] { run_exhibit(cpu(), "divergence", 2, 0); }).find("repeats = 0"), std::string::npos);
 }
 
 }  // namespace
