@@ -1,0 +1,118 @@
+#include <algorithm>
+#include <limits>
+
+#include "experiment.h"
+#include "machine.h"
+#include "measure.h"
+
+namespace lab {
+
+const std::vector<Experiment>& experiments() {
+  static const std::vector<Experiment> list = {
+      {"matmul", "Matrix products: the gap grows with size",
+       "The same product, from three plain loops to every core and the GPU: small matrices do not pay for the way "
+       "there, "
+       "large ones pay many times over.",
+       "Follow the lines from left to right. Plain loops stay flat: one multiply-add after the other, whatever the "
+       "size. "
+       "The vectorised product climbs as soon as there is enough work to fill the registers and caches, and all "
+       "threads "
+       "leave one thread behind only where the work is worth waking them. Where two lines cross, the faster way "
+       "changes "
+       "hands; the dashed marks say where. Changing the order of three loops (i-j-k against i-k-j) changes nothing but "
+       "the way through memory.",
+       run_matmul},
+      {"cores", "More cores, and who takes which task",
+       "Threads share memory and speed up what keeps the processor busy; two are not twice as fast where they wait for "
+       "memory or for each other, and an uneven pile of tasks is done sooner from a queue.",
+       "In the first chart a worker that has finished its half stands idle: it does not make its neighbour faster. "
+       "With a "
+       "queue it takes the next task instead, and with the longest tasks first the last ones are short. In the second "
+       "chart the compute-bound job follows the number of cores; the one with a part for one thread alone bends away, "
+       "as "
+       "Amdahl's law says; the memory-bound one stops where the memory is busy. More threads than cores bring nothing.",
+       run_cores},
+      {"vector-add", "Adding vectors: the bytes decide",
+       "One addition for twelve bytes: small work does not pay for the trip, and large work is as fast as memory, not "
+       "as "
+       "fast as arithmetic.",
+       "For few elements a call costs the same however few they are: that is the price of the call. Then the lines "
+       "rise "
+       "with the bytes. All threads gain over one only where there is enough to carry, and never by more than memory "
+       "allows. On a GPU that has to fetch both vectors over the bus and to send the result back, the trip takes "
+       "longer "
+       "than the addition.",
+       run_vector_add},
+      {"reduce", "Sums: one after the other, or as a tree",
+       "Eight numbers are 7 additions one after the other, but 3 steps when pairs are added at once; the same tree "
+       "sums "
+       "hundreds of millions.",
+       "The additions of one row of the tree do not wait for each other, so they can happen at the same time: in the "
+       "lanes of a vector register, on other cores, in the threads of a warp. One after the other, every addition "
+       "waits "
+       "for the one before, whatever the processor could do meanwhile. The tree is also more exact.",
+       run_reduce},
+  };
+  return list;
+}
+
+const Experiment* find_experiment(std::string_view name) {
+  for (const Experiment& e : experiments()) {
+    if (name == e.name) return &e;
+  }
+  return nullptr;
+}
+
+namespace {
+
+/// Insertions, deletions and replacements between two words.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t corner = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = corner + (a[i] == b[j] ? 0 : 1);
+      corner = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string nearest_name(std::string_view name) {
+  std::string best;
+  std::size_t closest = std::numeric_limits<std::size_t>::max();
+  const auto offer = [&](const char* known) {
+    const std::size_t d = distance(name, known);
+    if (d >= closest) return;
+    closest = d;
+    best = known;
+  };
+  for (const Experiment& e : experiments()) offer(e.name);
+  for (const char* word : {"all", "list", "report"}) offer(word);
+  return best;
+}
+
+Section run_experiment(const Experiment& experiment, Context& context) {
+  Section section;
+  section.name = experiment.name;
+  section.title = experiment.title;
+  section.claim = experiment.claim;
+  section.see = experiment.see;
+  section.date = date_now();
+  context.budget = Budget(context.budget.limits());
+  const double begin = now();
+  try {
+    experiment.run(context, section);
+  } catch (const std::exception& e) {  // the others go on; the report says what happened
+    section.failure = e.what();
+  }
+  section.seconds = now() - begin;
+  return section;
+}
+
+}  // namespace lab

@@ -1,0 +1,123 @@
+// reduce: the sum of many numbers, one after the other and as a tree.
+
+#include <cmath>
+#include <map>
+#include <memory>
+
+#include <weft/weft.h>
+
+#include "experiment.h"
+#include "loops.h"
+#include "measure.h"
+#include "sweep.h"
+
+namespace lab {
+namespace {
+
+using weft::Tensor;
+using Loop = float (*)(const float*, std::int64_t);
+
+Tensor numbers(std::int64_t n) {
+  weft::Generator generator(1);
+  return weft::rand({n}, weft::cpu(), generator);
+}
+
+Way loop(const std::string& name, const Loops* loops, Loop Loops::*which) {
+  Way way;
+  way.name = name;
+  if (loops == nullptr) {
+    way.why_not = "not measured: this processor lacks the instructions it was compiled for";
+    return way;
+  }
+  const Loop sum = loops->*which;
+  way.make = [sum](std::int64_t n) -> std::function<void()> {
+    const Tensor x = numbers(n);
+    auto result = std::make_shared<float>();
+    return [=] {
+      *result = sum(x.data<float>(), n);
+      __asm__ volatile("" : : "r"(result.get()) : "memory");  // the sum is wanted every time
+    };
+  };
+  return way;
+}
+
+Way backend(const Place& place) {
+  const weft::Device device = place.device;
+  return way_of(place, [device](std::int64_t n) -> std::function<void()> {
+    const Tensor x = numbers(n).to(device);
+    return [=] {
+      const weft::NoGrad off;
+      const Tensor sum = x.sum();
+      finish(device);
+    };
+  });
+}
+
+/// How wrong a float32 sum is, as a share of the true one.
+Table errors(const Context& context, const std::vector<std::int64_t>& sizes) {
+  Table table;
+  table.title = "How far a float32 sum is off, as a share of the sum in float64";
+  table.columns = {{"elements", ""}, {"one after the other", ""}, {"tree", ""}, {"cpu", ""}};
+  for (const std::int64_t n : sizes) {
+    if (context.budget.left() < 1) break;
+    const Tensor x = numbers(n);
+    const double truth = x.to(weft::DType::float64).sum().item();
+    const auto off = [&](double sum) { return exact(std::fabs(sum - truth) / truth); };
+    table.add({exact(static_cast<double>(n)), off(static_cast<double>(plain_loops().sum(x.data<float>(), n))),
+               off(static_cast<double>(plain_loops().sum_tree(x.data<float>(), n))), off(x.sum().item())});
+  }
+  table.note =
+      "Uniform numbers in [0, 1). One after the other, a large partial sum swallows small numbers; in a tree, numbers "
+      "of "
+      "like size meet.";
+  return table;
+}
+
+}  // namespace
+
+void run_reduce(Context& context, Section& section) {
+  Chart tree;
+  tree.kind = ChartKind::tree;
+  tree.id = "reduce-tree";
+  tree.title = "Eight numbers: 7 additions one after the other, or 3 steps as a tree";
+  for (int i = 1; i <= 8; ++i) tree.leaves.push_back(i);
+  section.charts.push_back(std::move(tree));
+
+  Table steps;
+  steps.title = "Steps that have to wait for each other";
+  steps.columns = {{"elements", ""}, {"one after the other", ""}, {"tree", ""}};
+  std::vector<std::int64_t> sizes;
+  for (const int e : {3, 10, 14, 18, 22, 25, 28}) sizes.push_back(std::int64_t{1} << e);
+  for (const std::int64_t n : sizes) {
+    const auto of = static_cast<double>(n);
+    steps.add({exact(of), exact(of - 1), exact(std::ceil(std::log2(of)))});
+  }
+  section.tables.push_back(std::move(steps));
+
+  const Sweep sweep =
+      measure_sweep(context,
+                    {loop("one after the other", &plain_loops(), &Loops::sum),
+                     loop("tree, one core", best_loops(), &Loops::sum_tree), backend(context.serial()),
+                     backend(context.one_thread()), backend(context.all_threads()), backend(context.gpu())},
+                    sizes, 1);
+  enum { sequential, on_tree, plain, one, all, gpu };
+  Table rates = rate_table(sweep, "Numbers summed per second", "elements", "1/s", [](double n) { return n; });
+  rates.note =
+      "On a GPU the lowest five levels of the tree are warp shuffles: 32 threads hand their numbers to each other "
+      "without memory.";
+  Chart chart = line_chart(rates, "reduce", "A sum: the tree lets many additions happen at once",
+                           {"elements (log)", "2^", true}, {"numbers per second (log); higher is faster", "1/s", true});
+  compare_ways(sweep, on_tree, sequential, "n", "the tree passes:", section, chart);
+  compare_ways(sweep, all, one, "n", "all threads pass one:", section, chart);
+  compare_ways(sweep, gpu, all, "n", "cuda passes cpu:", section, chart);
+  section.charts.push_back(std::move(chart));
+  section.tables.push_back(std::move(rates));
+
+  std::vector<std::int64_t> measured;
+  for (std::size_t s = 0; s < sizes.size(); ++s) {
+    if (sweep.times[sequential][s].value.has_value()) measured.push_back(sizes[s]);
+  }
+  section.tables.push_back(errors(context, measured));
+}
+
+}  // namespace lab
