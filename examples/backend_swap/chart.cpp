@@ -132,6 +132,9 @@ std::string axis_tick(double v, const Axis& axis, bool powers) {
 
 double draw_x_axis(Drawing& d, const Axis& axis, const Scale& scale, double top, double bottom, int ticks) {
   std::vector<double> at = scale.ticks(ticks);
+  if (!axis.log && axis.unit.empty() && scale.high() - scale.low() >= 1) {  // counts: no half threads
+    at.erase(std::remove_if(at.begin(), at.end(), [](double v) { return v != std::round(v); }), at.end());
+  }
   const double low = std::log2(scale.low()), high = std::log2(scale.high());
   const bool powers = axis.log && axis.unit == "2^";
   if (powers) {

@@ -30,7 +30,7 @@ std::string padded(const std::string& words, std::size_t width, bool right) {
 }
 
 std::string table_text(const Table& table) {
-  constexpr std::size_t widest = 34;  // longer reasons become footnotes
+  constexpr std::size_t widest = 20;  // longer reasons become footnotes
   std::vector<std::string> footnotes;
   const auto reason = [&](const std::string& why) {
     const auto found = std::find(footnotes.begin(), footnotes.end(), why);

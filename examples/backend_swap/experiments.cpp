@@ -1,9 +1,14 @@
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <fstream>
 #include <limits>
 
 #include "experiment.h"
 #include "machine.h"
 #include "measure.h"
+#include "units.h"
 
 namespace lab {
 
@@ -65,6 +70,32 @@ const Experiment* find_experiment(std::string_view name) {
 
 namespace {
 
+/// Processor seconds of everything that runs on this machine, and of this process with its children.
+struct Processor {
+  double all = 0, own = 0;
+};
+
+Processor processor_now() {
+  Processor p;
+  std::ifstream stat("/proc/stat");
+  std::string word;
+  stat >> word;
+  double ticks = 0;
+  for (int field = 0; field < 8 && stat >> ticks; ++field) {
+    if (field != 3 && field != 4)
+      p.all += ticks / static_cast<double>(sysconf(_SC_CLK_TCK));  // idle, waiting for disks
+  }
+  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage usage{};
+    getrusage(who, &usage);
+    const auto seconds = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
+    p.own += seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  }
+  return p;
+}
+
 /// Insertions, deletions and replacements between two words.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -106,12 +137,21 @@ Section run_experiment(const Experiment& experiment, Context& context) {
   section.date = date_now();
   context.budget = Budget(context.budget.limits());
   const double begin = now();
+  const Processor before = processor_now();
   try {
     experiment.run(context, section);
   } catch (const std::exception& e) {  // the others go on; the report says what happened
     section.failure = e.what();
   }
   section.seconds = now() - begin;
+  const Processor after = processor_now();
+  const double others = ((after.all - before.all) - (after.own - before.own)) / std::max(section.seconds, 1e-3);
+  if (section.seconds > 0.2 && others > 0.2) {
+    section.notes.push_back(
+        format("Other programs kept %.1f of this machine's cores busy meanwhile: read times as upper "
+               "bounds, and trust a ratio no further than its spread.",
+               others));
+  }
   return section;
 }
 

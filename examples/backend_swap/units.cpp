@@ -33,9 +33,9 @@ Scaled scaled(double value, std::string_view unit) {
     const char* prefixes[] = {"", "k", "M", "G", "T", "P"};
     int step = 0;
     double v = value;
-    const bool small = unit == "samples/s" || unit == "1/s";
+    const bool small = unit == "samples/s";
     while (std::fabs(v) >= (small ? 1e4 : 1e3) && step < 5) v /= 1e3, ++step;
-    if (small && step == 0) return {v, std::string(unit)};
+    if (unit == "1/s") return {v, std::string(prefixes[step]) + "/s"};
     return {v, prefixes[step] + std::string(unit)};
   }
   return {value, std::string(unit)};
@@ -104,9 +104,9 @@ std::string quantity(double value, std::string_view unit) {
 std::string tick_text(double value, std::string_view unit) {
   const Scaled s = scaled(value, unit);
   if (unit.empty() && std::fabs(value) >= 1e4) {
-    if (value == std::floor(value) && value < 1e6) return with_commas(static_cast<long long>(value));
     const double power = std::log10(std::fabs(value));
-    return std::fabs(power - std::round(power)) < 1e-9 ? format("10^%.0f", power) : format("%.0e", value);
+    if (std::fabs(power - std::round(power)) < 1e-9) return format("10^%.0f", power);
+    return value < 1e6 ? with_commas(static_cast<long long>(value)) : format("%.0e", value);
   }
   return with_unit(trimmed(digits(s.value, 3)), s.unit);
 }

@@ -71,7 +71,7 @@ void scaling(Context& context, Section& section) {
   for (int t = 1; t < cores; t = t < 4 ? t + 1 : t * 2) threads.push_back(t);
   threads.push_back(cores);
   threads.push_back(2 * cores);  // more threads than cores: nothing more to gain
-  const double steps = steps_for(context.quick ? 0.02 : 0.1);
+  const double steps = steps_for(context.quick ? 0.015 : 0.1);
   const std::vector<Job> jobs = {compute_bound(steps, 0), compute_bound(steps, 0.2),
                                  memory_bound(context.quick ? 1 << 24 : 1 << 25)};
   Table table;
@@ -87,7 +87,7 @@ void scaling(Context& context, Section& section) {
     for (std::size_t j = 0; j < jobs.size(); ++j) {
       const Threads scope(t);
       times[j].push_back(
-          time_of(measure(jobs[j].run, std::min(context.budget.limits().measure * 2.5, context.budget.left() / 3), 5)));
+          time_of(measure(jobs[j].run, std::min(context.budget.limits().measure * 2, context.budget.left() / 6), 5)));
       speedups[j].push_back(speedup_of(times[j].front(), times[j].back()));
       row.push_back(times[j].back());
       row.push_back(speedups[j].back());
@@ -185,11 +185,12 @@ void schedules(Context& context, Section& section) {
   for (const Set& set : {Set{"2,4,6,8,1,3,5,7", eight}, Set{"48 heavy-tailed", heavy_tailed()}}) {
     double total = 0;
     for (const double t : set.tasks) total += t;
-    const double unit = steps_for((context.quick ? 0.12 : 0.6) / total);
+    const double unit = steps_for((context.quick ? 0.08 : 0.6) / total);
     std::vector<Cell> took;
     double halves = 0;
     std::vector<double> rounds[3];
-    for (int round = 0; two && round < 5; ++round) {  // by turns, so that what else runs here hits all alike
+    for (int round = 0; two && round < (context.quick ? 5 : 9);
+         ++round) {  // by turns, so that what else runs here hits all alike
       for (int i = 0; i < 3; ++i) rounds[i].push_back(run_plan(set.tasks, 2, policies[i], unit).end);
     }
     for (int i = 0; i < 3; ++i) {
