@@ -112,6 +112,47 @@ void add_columns(const ConvPlan& plan, const T* columns, std::int64_t row0, std:
   }
 }
 
+template <class T>
+void pad_image(const PaddedImage& padded, const T* image, const std::int64_t* in, std::int64_t channels, T* to) {
+  const std::int64_t run = padded.run(), step = padded.phases;
+  const auto zeros = [&to](std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) to[i] = 0;
+    to += n;
+  };
+  for (std::int64_t c = 0; c < channels; ++c, image += in[0] * in[1] * in[2]) {
+    for (std::int64_t o0 = 0; o0 < padded.extent[0]; ++o0) {
+      const std::int64_t i0 = o0 - padded.low[0];
+      for (std::int64_t o1 = 0; o1 < padded.extent[1]; ++o1) {
+        const std::int64_t i1 = o1 - padded.low[1];
+        if (i0 < 0 || i0 >= in[0] || i1 < 0 || i1 >= in[1]) {
+          zeros(padded.extent[2]);
+          continue;
+        }
+        const T* line = image + (i0 * in[1] + i1) * in[2];
+        for (std::int64_t phase = 0; phase < step; ++phase) {
+          const std::int64_t shift = phase - padded.low[2];  // element o of the run is i = o step + shift of the line
+          const std::int64_t begin = std::clamp<std::int64_t>(shift >= 0 ? 0 : (step - 1 - shift) / step, 0, run);
+          const std::int64_t end =
+              std::clamp<std::int64_t>(shift >= in[2] ? 0 : (in[2] - 1 - shift) / step + 1, begin, run);
+          zeros(begin);
+          if (end > begin) {
+            const T* from = line + begin * step + shift;
+            if (step == 1) {
+              copy_line(from, to, end - begin);
+            } else {
+              for (std::int64_t i = 0; i < end - begin; ++i) to[i] = from[i * step];
+            }
+            to += end - begin;
+          }
+          zeros(run - end);
+        }
+      }
+    }
+  }
+}
+
+template void pad_image(const PaddedImage&, const float*, const std::int64_t*, std::int64_t, float*);
+template void pad_image(const PaddedImage&, const double*, const std::int64_t*, std::int64_t, double*);
 template void gather_columns(const ConvPlan&, const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
                              float*);
 template void gather_columns(const ConvPlan&, const double*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include <weft/backends/cpu/columns.h>
+#include <weft/backends/cpu/conv_direct.h>
 #include <weft/backends/cpu/cpu_backend.h>
 #include <weft/backends/cpu/dispatch.h>
 #include <weft/backends/cpu/product.h>
@@ -14,18 +15,19 @@
 //
 //   Y  = W X            dX = what W^T dY adds up to, position by position        dW = sum over the images of dY X^T
 //
-// X is never whole in memory: a block of at most 256 rows (one panel of the product's sums) by some hundred positions
-// is gathered, multiplied and forgotten. A convolution with 1x1 kernels is a product of the image itself. All borders
-// follow from the channels, the kernel and the image, so a result has the same bits in any batch and on any number of
-// threads: y is the product's sum over (channel, tap) in order; dx adds tap after tap; dw adds panels of 256 positions,
-// image after image within a run of images, the runs in order.
+// Nearly all of them are computed without X (conv_direct.cpp). What is left here is 1x1 kernels, products of the image
+// itself, and images too large to be copied with their padding: a block of at most 256 rows of X (one panel of the
+// product's sums) by some hundred positions is gathered, multiplied and forgotten. Which way a convolution goes and all
+// borders follow from the channels, the kernel and the image, so a result has the same bits in any batch and on any
+// number of threads: y is the product's sum over (channel, tap) in order; dx adds tap after tap, here within each block
+// of positions; dw adds panels of 256 positions, image after image within a run of images, the runs in order.
 
 namespace weft::backends::cpu {
 namespace {
 
 constexpr std::int64_t row_block = 192;           // rows of a product at a time
 constexpr std::int64_t block_elements = 1 << 16;  // of X, about: it is to stay in the second-level cache
-constexpr double chunk_work = 2e6;                // multiply-adds that pay for waking a thread: about 20 us
+constexpr double chunk_work = conv_chunk_work;
 constexpr std::int64_t workspace = 64 << 20;      // bytes of all chunks that may run at a time
 constexpr std::int64_t partial_bytes = 32 << 20;  // of unfinished weight gradients
 constexpr std::int64_t stage_elements = 8 << 20;  // of images converted or copied at a time
@@ -41,12 +43,6 @@ std::int64_t part_of(std::int64_t n, std::int64_t most, std::int64_t unit) {
 /// Positions of a block of X with this many rows.
 std::int64_t block_width(std::int64_t rows, std::int64_t positions, const ProductKernels& k) {
   return part_of(positions, std::clamp<std::int64_t>(block_elements / rows, 256, 1024), k.panel_columns);
-}
-
-/// Jobs to a chunk: enough to pay for a thread, and so few chunks that all of them together stay within the workspace.
-std::int64_t chunk_of(std::int64_t jobs, double work, std::int64_t bytes) {
-  const auto by_work = 1 + static_cast<std::int64_t>(chunk_work / work);
-  return std::max(by_work, ceil_div(jobs, std::max<std::int64_t>(1, workspace / bytes)));
 }
 
 double volume(std::int64_t a, std::int64_t b, std::int64_t c) {
@@ -66,6 +62,7 @@ std::int64_t work_bytes(const ProductKernels& k, std::int64_t rows, std::int64_t
 
 template <class T>
 void forward(const ProductKernels& k, const ConvPlan& s, const T* x, const T* w, T* y) {
+  if (direct_forward(s, x, w, y)) return;
   const bool direct = s.pointwise();
   const std::int64_t depth_block = direct ? s.depth : std::min(s.depth, product_panel);
   const std::int64_t width = block_width(std::min(s.depth, product_panel), s.out_size, k);
@@ -73,7 +70,7 @@ void forward(const ProductKernels& k, const ConvPlan& s, const T* x, const T* w,
   const std::int64_t block = direct ? 0 : depth_block * width;
   const std::int64_t bytes = block * static_cast<std::int64_t>(sizeof(T)) + work_bytes(k, s.filters, width);
   // Gathering an element costs about as much as eight multiply-adds.
-  const std::int64_t chunk = chunk_of(jobs, volume(s.filters + 8, s.depth, width), bytes);
+  const std::int64_t chunk = conv_chunk(jobs, volume(s.filters + 8, s.depth, width), bytes);
   parallel_for(jobs, chunk, [&](std::int64_t begin, std::int64_t end) {
     const Scratch<T> columns(std::max<std::int64_t>(block, 1));
     const Scratch<char> work(work_bytes(k, s.filters, width));
@@ -109,6 +106,7 @@ void forward(const ProductKernels& k, const ConvPlan& s, const T* x, const T* w,
 
 template <class T>
 void grad_input(const ProductKernels& k, const ConvPlan& s, T* dx, const T* w, const T* dy) {
+  if (direct_grad_input(s, dx, w, dy)) return;
   const bool direct = s.pointwise();
   // A job owns some channels of an image: what overlapping windows add to an element is added by one thread, in order.
   const std::int64_t channels = std::min(s.channels, std::max<std::int64_t>(1, row_block / s.taps));
@@ -118,7 +116,7 @@ void grad_input(const ProductKernels& k, const ConvPlan& s, T* dx, const T* w, c
   const std::int64_t jobs = s.batch * s.groups * channel_blocks;
   const std::int64_t block = direct ? 0 : rows * width;
   const std::int64_t bytes = block * static_cast<std::int64_t>(sizeof(T)) + work_bytes(k, rows, width);
-  const std::int64_t chunk = chunk_of(jobs, volume(s.filters + 8, channels * s.taps, s.out_size), bytes);
+  const std::int64_t chunk = conv_chunk(jobs, volume(s.filters + 8, channels * s.taps, s.out_size), bytes);
   parallel_for(jobs, chunk, [&](std::int64_t begin, std::int64_t end) {
     const Scratch<T> columns(std::max<std::int64_t>(block, 1));
     const Scratch<char> work(work_bytes(k, rows, width));
@@ -168,43 +166,45 @@ void grad_weight(const ProductKernels& k, const ConvPlan& s, const T* x, T* dw, 
   const std::int64_t block = direct ? 0 : width * positions;
   const std::int64_t bytes = block * static_cast<std::int64_t>(sizeof(T)) + work_bytes(k, s.filters, width);
   const std::int64_t jobs = runs * s.groups * blocks;
-  parallel_for(
-      jobs, chunk_of(jobs, work / static_cast<double>(jobs), bytes), [&](std::int64_t begin, std::int64_t end) {
-        const Scratch<T> columns(std::max<std::int64_t>(block, 1));
-        const Scratch<char> memory(work_bytes(k, s.filters, width));
-        for (std::int64_t job = begin; job < end; ++job) {
-          const std::int64_t run = job / (s.groups * blocks), g = job / blocks % s.groups, d = job % blocks * width;
-          const std::int64_t n0 = run * s.batch / runs, n1 = (run + 1) * s.batch / runs;
-          bool add = runs == 1 && accumulate;
-          for (std::int64_t n = n0; n < n1; ++n) {
-            const T* from = x + (n * s.groups + g) * s.channels * s.in_size;
-            const T* gradient = dy + (n * s.groups + g) * s.filters * s.out_size;
-            for (std::int64_t p0 = 0; p0 < s.out_size; p0 += positions) {
-              Product p = {};
-              p.rows = s.filters;
-              p.columns = std::min(width, s.depth - d);
-              p.depth = std::min(positions, s.out_size - p0);
-              p.a = gradient + p0;
-              p.a_row_stride = s.out_size;
-              p.a_depth_stride = 1;
-              if (direct) {
-                p.b = from + d * s.in_size + p0;
-                p.b_column_stride = s.in_size;
-              } else {
-                gather_columns(s, from, d, d + p.columns, p0, p0 + p.depth, columns.data());
-                p.b = columns.data();
-                p.b_column_stride = p.depth;
+  const bool done = direct_grad_weight(s, x, dy, runs, width, runs == 1 && accumulate, sums);
+  if (!done)
+    parallel_for(
+        jobs, conv_chunk(jobs, work / static_cast<double>(jobs), bytes), [&](std::int64_t begin, std::int64_t end) {
+          const Scratch<T> columns(std::max<std::int64_t>(block, 1));
+          const Scratch<char> memory(work_bytes(k, s.filters, width));
+          for (std::int64_t job = begin; job < end; ++job) {
+            const std::int64_t run = job / (s.groups * blocks), g = job / blocks % s.groups, d = job % blocks * width;
+            const std::int64_t n0 = run * s.batch / runs, n1 = (run + 1) * s.batch / runs;
+            bool add = runs == 1 && accumulate;
+            for (std::int64_t n = n0; n < n1; ++n) {
+              const T* from = x + (n * s.groups + g) * s.channels * s.in_size;
+              const T* gradient = dy + (n * s.groups + g) * s.filters * s.out_size;
+              for (std::int64_t p0 = 0; p0 < s.out_size; p0 += positions) {
+                Product p = {};
+                p.rows = s.filters;
+                p.columns = std::min(width, s.depth - d);
+                p.depth = std::min(positions, s.out_size - p0);
+                p.a = gradient + p0;
+                p.a_row_stride = s.out_size;
+                p.a_depth_stride = 1;
+                if (direct) {
+                  p.b = from + d * s.in_size + p0;
+                  p.b_column_stride = s.in_size;
+                } else {
+                  gather_columns(s, from, d, d + p.columns, p0, p0 + p.depth, columns.data());
+                  p.b = columns.data();
+                  p.b_column_stride = p.depth;
+                }
+                p.b_depth_stride = 1;
+                p.c = sums + run * count + g * s.filters * s.depth + d;
+                p.c_row_stride = s.depth;
+                p.accumulate = add;
+                multiply(k, p, memory.data());
+                add = true;
               }
-              p.b_depth_stride = 1;
-              p.c = sums + run * count + g * s.filters * s.depth + d;
-              p.c_row_stride = s.depth;
-              p.accumulate = add;
-              multiply(k, p, memory.data());
-              add = true;
             }
           }
-        }
-      });
+        });
   if (runs == 1) return;
   parallel_for(count, 1 + cheap_grain / runs, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -273,6 +273,11 @@ class Staged {
 };
 
 }  // namespace
+
+std::int64_t conv_chunk(std::int64_t jobs, double work, std::int64_t bytes) {
+  const auto by_work = 1 + static_cast<std::int64_t>(chunk_work / work);
+  return std::max(by_work, ceil_div(jobs, std::max<std::int64_t>(1, workspace / bytes)));
+}
 
 void CpuBackend::conv(Pass pass, const ConvGeometry& g, const TensorView& x, const TensorView& w, const TensorView& y) {
   if (!supports_conv(x.dtype)) refuse_dtype("conv", x.dtype);

@@ -1,6 +1,7 @@
 #pragma once
 // Private: the entry points of the code that is compiled once per instruction set (isa/*.inc), and which set is in use.
 
+#include <weft/backends/cpu/isa/conv.h>
 #include <weft/backends/cpu/isa/elementwise.h>
 #include <weft/backends/cpu/isa/linear.h>
 #include <weft/backends/cpu/isa/norm.h>
@@ -18,6 +19,8 @@ struct Kernels {
   const ProductKernels* product_float64;
   const ProductKernels* product_float16;
   const ProductKernels* product_bfloat16;
+  const ConvKernels* conv_float32;
+  const ConvKernels* conv_float64;
   const LinearKernels* linear_float32;
   const LinearKernels* linear_float64;
   const ElementwiseKernels* elementwise_float32;

@@ -203,25 +203,69 @@ TEST(Conv, AnImageDoesNotDependOnTheBatch) {
   }
 }
 
-TEST(Conv, ForwardIsTheProductOfTheColumns) {  // to the bit: what the images' matrix would give
-  const Problem p = square(1, 40, 24, 17, 3, 1);
-  const Buffers b(p);
-  const std::vector<float> y = run(Pass::forward, p, b);
-  const std::int64_t depth = 360, positions = 17 * 17;
-  std::vector<float> columns(static_cast<std::size_t>(depth * positions), 0.0f), c(y.size());
+/// What every tap sees: [channels * 9, positions] of the first image of a 3x3 problem with padding 1.
+std::vector<float> columns_of(const Problem& p, const std::vector<float>& x) {
+  const std::int64_t n = p.x[2], depth = p.w[1] * 9, stride = p.g.stride[0], out = p.y[2];
+  std::vector<float> columns(static_cast<std::size_t>(depth * out * out), 0.0f);
   for (std::int64_t row = 0; row < depth; ++row) {
-    for (std::int64_t at = 0; at < positions; ++at) {
-      const std::int64_t i = at / 17 + row % 9 / 3 - 1, j = at % 17 + row % 3 - 1;
-      if (i < 0 || i >= 17 || j < 0 || j >= 17) continue;
-      columns[static_cast<std::size_t>(row * positions + at)] =
-          b.x[static_cast<std::size_t>((row / 9 * 17 + i) * 17 + j)];
+    for (std::int64_t at = 0; at < out * out; ++at) {
+      const std::int64_t i = at / out * stride + row % 9 / 3 - 1, j = at % out * stride + row % 3 - 1;
+      if (i < 0 || i >= n || j < 0 || j >= n) continue;
+      columns[static_cast<std::size_t>(row * out * out + at)] = x[static_cast<std::size_t>((row / 9 * n + i) * n + j)];
     }
   }
-  std::vector<float> w = b.w;
-  cpu_backend().matmul(contiguous_view(w.data(), DType::float32, {24, depth}),
-                       contiguous_view(columns.data(), DType::float32, {depth, positions}),
-                       contiguous_view(c.data(), DType::float32, {24, positions}), false);
-  EXPECT_EQ(different(y, c), 0);
+  return columns;
+}
+
+std::vector<float> product(std::vector<float> a, std::vector<float> b, std::int64_t m, std::int64_t n, std::int64_t k,
+                           bool a_turned, bool b_turned) {
+  std::vector<float> c(static_cast<std::size_t>(m * n));
+  const TensorView av{a.data(), DType::float32, {m, k}, {a_turned ? 1 : k, a_turned ? m : 1}, {}};
+  const TensorView bv{b.data(), DType::float32, {k, n}, {b_turned ? 1 : n, b_turned ? k : 1}, {}};
+  cpu_backend().matmul(av, bv, contiguous_view(c.data(), DType::float32, {m, n}), false);
+  return c;
+}
+
+Problem strided(std::int64_t in, std::int64_t out, std::int64_t extent, std::int64_t stride) {
+  Problem p = square(1, in, out, extent, 3, 1);
+  p.g.stride[0] = p.g.stride[1] = stride;
+  p.y[2] = p.y[3] = (extent - 1) / stride + 1;
+  return p;
+}
+
+// To the bit: what the images' matrix would give.
+TEST(Conv, ForwardIsTheProductOfTheColumns) {
+  for (const Problem& p : {strided(40, 24, 17, 1), strided(3, 16, 32, 1), strided(40, 5, 18, 2)}) {
+    const Buffers b(p);
+    const std::vector<float> want = product(b.w, columns_of(p, b.x), p.w[0], p.y[2] * p.y[3], p.w[1] * 9, false, false);
+    EXPECT_EQ(different(run(Pass::forward, p, b), want), 0) << p.text();
+  }
+}
+
+TEST(Conv, GradWeightIsTheProductWithTheColumns) {
+  for (const Problem& p : {strided(40, 24, 17, 1), strided(3, 16, 32, 1), strided(40, 5, 18, 2)}) {
+    const Buffers b(p);
+    const std::vector<float> want = product(b.y, columns_of(p, b.x), p.w[0], p.w[1] * 9, p.y[2] * p.y[3], false, true);
+    EXPECT_EQ(different(run(Pass::grad_weight, p, b), want), 0) << p.text();
+  }
+}
+
+TEST(Conv, GradInputAddsTapAfterTap) {
+  for (const Problem& p : {strided(7, 24, 33, 1), strided(3, 16, 32, 1), strided(8, 70, 35, 2)}) {
+    const Buffers b(p);
+    const std::int64_t n = p.x[2], out = p.y[2], stride = p.g.stride[0], depth = p.w[1] * 9;
+    const std::vector<float> columns = product(b.w, b.y, depth, out * out, p.w[0], true, false);
+    std::vector<float> want(b.x.size(), 0.0f);
+    for (std::int64_t row = 0; row < depth; ++row) {
+      for (std::int64_t at = 0; at < out * out; ++at) {
+        const std::int64_t i = at / out * stride + row % 9 / 3 - 1, j = at % out * stride + row % 3 - 1;
+        if (i < 0 || i >= n || j < 0 || j >= n) continue;
+        want[static_cast<std::size_t>((row / 9 * n + i) * n + j)] +=
+            columns[static_cast<std::size_t>(row * out * out + at)];
+      }
+    }
+    EXPECT_EQ(different(run(Pass::grad_input, p, b), want), 0) << p.text();
+  }
 }
 
 TEST(Conv, LayoutsOfTheSameNumbers) {
