@@ -3,6 +3,7 @@
 // Each part can also be included by itself. Backend authors add <weft/backends/backend.h> and <weft/backends/plugin.h>.
 
 #include <weft/autograd/anomaly.h>
+#include <weft/autograd/autocast.h>
 #include <weft/autograd/checkpoint.h>
 #include <weft/autograd/function.h>
 #include <weft/autograd/functions.h>
@@ -45,6 +46,7 @@
 #include <weft/nn/ema.h>
 #include <weft/nn/embedding.h>
 #include <weft/nn/flatten.h>
+#include <weft/nn/grad_scaler.h>
 #include <weft/nn/identity.h>
 #include <weft/nn/init.h>
 #include <weft/nn/linear.h>

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -93,6 +94,7 @@ Tensor silu(const Tensor& x, CallSite at) {
 
 // The logistic function of beta x, and 1 beyond the threshold.
 Tensor softplus(const Tensor& x, double beta, double threshold, CallSite at) {
+  if (const autograd::In32 in; in) return softplus(in(x, at), beta, threshold, at);
   if (!std::isfinite(beta) || beta == 0) {
     throw ValueError(ErrorCode::value_out_of_range, "softplus", message("beta must be finite and not 0, not ", beta),
                      at);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -95,6 +96,10 @@ Shape check(const Tensor& query, const Tensor& key, const Tensor& value, const T
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                                     const Tensor& attn_mask, double dropout_p, bool is_causal,
                                     std::optional<double> scale, Generator& generator, CallSite at) {
+  if (const autograd::In16 in; in) {
+    return scaled_dot_product_attention(in(query, at), in(key, at), in(value, at), in(attn_mask, at), dropout_p,
+                                        is_causal, scale, generator, at);
+  }
   const Shape shape = check(query, key, value, attn_mask, at);
   ops::check_dropout(query, dropout_p, fn, at);
   if (scale && !std::isfinite(*scale)) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/tensor/checks.h>
 
@@ -12,6 +13,7 @@ using autograd::Back;
 using autograd::Recorder;
 
 Tensor add(const Operand& a, const Operand& b) {
+  if (autograd::meet(a, b)) return add(autograd::wider(a), autograd::wider(b));
   Tensor y = ops::binary(BinaryOp::add, a, b, "add", a.at());
   if (Recorder r{"add", a.at(), a, b}) {
     r.record(y, [](Back& back) {
@@ -23,6 +25,7 @@ Tensor add(const Operand& a, const Operand& b) {
 }
 
 Tensor sub(const Operand& a, const Operand& b) {
+  if (autograd::meet(a, b)) return sub(autograd::wider(a), autograd::wider(b));
   Tensor y = ops::binary(BinaryOp::sub, a, b, "sub", a.at());
   if (Recorder r{"sub", a.at(), a, b}) {
     r.record(y, [](Back& back) {
@@ -34,6 +37,7 @@ Tensor sub(const Operand& a, const Operand& b) {
 }
 
 Tensor mul(const Operand& a, const Operand& b) {
+  if (autograd::meet(a, b)) return mul(autograd::wider(a), autograd::wider(b));
   Tensor y = ops::binary(BinaryOp::mul, a, b, "mul", a.at());
   if (Recorder r{"mul", a.at(), a, b}) {
     r.record(y, [a = r.keep_for(1, a), b = r.keep_for(0, b)](Back& back) {
@@ -46,6 +50,7 @@ Tensor mul(const Operand& a, const Operand& b) {
 
 // d(a/b)/da = 1/b, d(a/b)/db = -y/b
 Tensor div(const Operand& a, const Operand& b) {
+  if (autograd::meet(a, b)) return div(autograd::wider(a), autograd::wider(b));
   Tensor y = ops::binary(BinaryOp::div, a, b, "div", a.at());
   if (Recorder r{"div", a.at(), a, b}) {
     r.record(y, [b = autograd::SavedOperand(b), y = r.output_for(1, y)](Back& back) {
@@ -65,6 +70,7 @@ Tensor winner(const Back& back, const Tensor& beaten, const Tensor& tie) {
 }
 
 Tensor extreme(BinaryOp op, const Operand& a, const Operand& b, const char* name) {
+  if (autograd::meet(a, b)) return extreme(op, autograd::wider(a), autograd::wider(b), name);
   Tensor y = ops::binary(op, a, b, name, a.at());
   if (Recorder r{name, a.at(), a, b}) {
     r.record(y, [op, a = autograd::SavedOperand(a), b = autograd::SavedOperand(b)](Back& back) {
@@ -117,6 +123,7 @@ Tensor power_exponent_slope(const Tensor& y, const Operand& a, const Operand& b,
 }  // namespace
 
 Tensor pow(const Operand& a, const Operand& b) {
+  if (const autograd::In32 in; in) return pow(in(a), in(b));
   const bool squares = b.is_number() && !a.is_number() && real(b) == 2;  // exact to one rounding, and quick
   if (squares) {                                                         // the product alone would take integers
     ops::check_defined(a.tensor(), "pow", "a", a.at());

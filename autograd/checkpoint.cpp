@@ -3,6 +3,7 @@
 #include <mutex>
 #include <optional>
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/autograd/saved_tensor_hooks.h>
 #include <weft/core/error.h>
@@ -57,7 +58,7 @@ class Replay {
 class Part {
  public:
   Part(ListFunction fn, const std::vector<Tensor>& inputs, const CheckpointOptions& options, CallSite at)
-      : fn_(std::move(fn)), at_(at) {
+      : fn_(std::move(fn)), at_(at), casts_(autograd::cast_mode().dtype) {
     // Saved like any other value: a checkpoint around this one does not keep them.
     inputs_.reserve(inputs.size());
     for (const Tensor& x : inputs) {
@@ -110,6 +111,7 @@ class Part {
     values.reserve(count_);
     {
       const EnableGrad on;
+      const autograd::CastModeScope as_before({casts_, nullptr});  // the scope, and what it had cast, may be gone
       const Replay replay(states_, draws_);
       const SavedTensorHooks collect([&values](const Tensor& x) -> SavedTensorHooks::Unpack {
         values.push_back(x);
@@ -128,6 +130,7 @@ class Part {
 
   const ListFunction fn_;
   const CallSite at_;
+  const DType casts_;  // of the Autocast scope the forward ran in; float32: none
   std::vector<autograd::Saved> inputs_;
   std::vector<char> records_;
   std::vector<GeneratorState> states_;

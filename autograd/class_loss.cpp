@@ -3,6 +3,7 @@
 // With P = softmax(logits), one-hot labels L, class weights w (1 where none), C classes, smoothing s and k = 0 for
 // ignored rows, else 1, a row's gradient is k (P ((1 - s) w_t + s / C sum(w)) - (1 - s) w_t L - s / C w) dy.
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 
 namespace weft {
@@ -90,6 +91,11 @@ Tensor composed_gradient(const Tensor& logits, const Tensor& labels, const ops::
 }  // namespace
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& o, CallSite at) {
+  if (const autograd::In32 in; in) {
+    CrossEntropyOptions wide = o;
+    wide.weight = in(o.weight, at);
+    return cross_entropy(in(logits, at), labels, wide, at);
+  }
   const char* const name = "cross_entropy";
   const ops::ClassLoss options = {o.weight, o.ignore_index, o.label_smoothing};
   const bool spatial = logits.defined() && logits.rank() > 2;
@@ -136,6 +142,11 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduc
 
 // Picks one score of each row by its position in the whole; the classes are checked where their weights are looked up.
 Tensor nll_loss(const Tensor& log_probs, const Tensor& labels, const NllLossOptions& o, CallSite at) {
+  if (const autograd::In32 in; in) {
+    NllLossOptions wide = o;
+    wide.weight = in(o.weight, at);
+    return nll_loss(in(log_probs, at), labels, wide, at);
+  }
   const char* const name = "nll_loss";
   const ops::ClassLoss options = {o.weight, o.ignore_index, 0};
   ops::check_class_loss(log_probs, "log_probs", labels, options, name, at);

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 
 namespace weft {
@@ -13,12 +14,21 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 }
 
-Tensor eq(const Operand& a, const Operand& b) { return ops::binary(BinaryOp::eq, a, b, "eq", a.at()); }
-Tensor ne(const Operand& a, const Operand& b) { return ops::binary(BinaryOp::ne, a, b, "ne", a.at()); }
-Tensor lt(const Operand& a, const Operand& b) { return ops::binary(BinaryOp::lt, a, b, "lt", a.at()); }
-Tensor le(const Operand& a, const Operand& b) { return ops::binary(BinaryOp::le, a, b, "le", a.at()); }
-Tensor gt(const Operand& a, const Operand& b) { return ops::binary(BinaryOp::gt, a, b, "gt", a.at()); }
-Tensor ge(const Operand& a, const Operand& b) { return ops::binary(BinaryOp::ge, a, b, "ge", a.at()); }
+namespace {
+
+Tensor compared(BinaryOp op, const Operand& a, const Operand& b, const char* name) {
+  if (autograd::meet(a, b)) return ops::binary(op, autograd::wider(a), autograd::wider(b), name, a.at());
+  return ops::binary(op, a, b, name, a.at());
+}
+
+}  // namespace
+
+Tensor eq(const Operand& a, const Operand& b) { return compared(BinaryOp::eq, a, b, "eq"); }
+Tensor ne(const Operand& a, const Operand& b) { return compared(BinaryOp::ne, a, b, "ne"); }
+Tensor lt(const Operand& a, const Operand& b) { return compared(BinaryOp::lt, a, b, "lt"); }
+Tensor le(const Operand& a, const Operand& b) { return compared(BinaryOp::le, a, b, "le"); }
+Tensor gt(const Operand& a, const Operand& b) { return compared(BinaryOp::gt, a, b, "gt"); }
+Tensor ge(const Operand& a, const Operand& b) { return compared(BinaryOp::ge, a, b, "ge"); }
 
 Tensor logical_and(const Tensor& a, const Tensor& b, CallSite at) {
   return ops::binary(BinaryOp::logical_and, {a, at}, {b, at}, "logical_and", at);
@@ -46,6 +56,7 @@ Tensor isfinite(const Tensor& x, CallSite at) {
 }
 
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
+  if (autograd::meet(a, b)) return where(condition, autograd::wider(a), autograd::wider(b));
   Tensor y = ops::where(condition, a, b, "where", a.at());
   if (Recorder r{"where", a.at(), a, b}) {
     r.record(y, [condition = r.keep(condition)](Back& back) {

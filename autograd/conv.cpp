@@ -5,6 +5,7 @@
 // defines X, the gradient with respect to x (which is what a transposed convolution computes), and W, with respect to
 // w. The derivatives of each of the three are the other two, so they go back any number of times.
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 
 namespace weft {
@@ -73,6 +74,9 @@ bool is_sample(const Tensor& x, int spatial) { return x.defined() && x.rank() ==
 
 Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias, int spatial, const ConvOptions& options,
                const char* name, CallSite at) {
+  if (const autograd::In16 in; in) {
+    return forward(in(x, at), in(weight, at), in(bias, at), spatial, options, name, at);
+  }
   if (is_sample(x, spatial)) {
     return squeeze(forward(unsqueeze(x, 0, at), weight, bias, spatial, options, name, at), 0, at);
   }
@@ -82,6 +86,9 @@ Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias, int sp
 
 Tensor transposed(const Tensor& x, const Tensor& weight, const Tensor& bias, int spatial,
                   const ConvTransposeOptions& options, const char* name, CallSite at) {
+  if (const autograd::In16 in; in) {
+    return transposed(in(x, at), in(weight, at), in(bias, at), spatial, options, name, at);
+  }
   if (is_sample(x, spatial)) {
     return squeeze(transposed(unsqueeze(x, 0, at), weight, bias, spatial, options, name, at), 0, at);
   }

@@ -72,15 +72,18 @@ Run::Run(const char* name, bool retain_graph, bool create_graph, CallSite at)
       retain_(retain_graph || create_graph),
       create_(create_graph),
       mode_before_(grad_enabled()),
+      casts_before_(cast_mode()),
       anomaly_(anomaly()),
       outer_(innermost) {
   set_grad_enabled(create_graph);
+  set_cast_mode({});  // gradients have the dtypes of the forward's results
   innermost = this;
 }
 
 Run::~Run() {
   innermost = outer_;
   set_grad_enabled(mode_before_);
+  set_cast_mode(casts_before_);
   for (const Step& step : order_) {
     step.node->abandon();
     step.node->owner.store(nullptr, std::memory_order_release);

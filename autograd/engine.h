@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/node.h>
 
 namespace weft::autograd {
@@ -69,6 +70,7 @@ class Run {
   bool restricted_ = false;
   std::uint64_t oldest_ = 0;  // no call before the oldest input leads to one: the walk stops there
   bool mode_before_;
+  CastMode casts_before_;
   const AnomalyOptions* anomaly_;  // null: off
   Run* outer_;                     // the backward from whose hook this one was called
   std::vector<Step> order_;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -49,16 +50,19 @@ void check_factor(const Tensor& x, const Tensor& factor, const char* argument, c
 }  // namespace
 
 Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction, CallSite at) {
+  if (const autograd::In32 in; in) return mse_loss(in(x, at), in(target, at), reduction, at);
   check_pair(x, target, "x", "mse_loss", at);
   return autograd::reduced(square(sub({x, at}, target), at), reduction, "mse_loss", at);
 }
 
 Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction, CallSite at) {
+  if (const autograd::In32 in; in) return l1_loss(in(x, at), in(target, at), reduction, at);
   check_pair(x, target, "x", "l1_loss", at);
   return autograd::reduced(abs(sub({x, at}, target), at), reduction, "l1_loss", at);
 }
 
 Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, Reduction reduction, double beta, CallSite at) {
+  if (const autograd::In32 in; in) return smooth_l1_loss(in(x, at), in(target, at), reduction, beta, at);
   check_pair(x, target, "x", "smooth_l1_loss", at);
   if (!(beta >= 0) || std::isinf(beta)) {
     throw ValueError(ErrorCode::value_out_of_range, "smooth_l1_loss",
@@ -72,6 +76,12 @@ Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, Reduction reduction
 
 // (1 - t) x + (1 + (pos_weight - 1) t) log(1 + e^-x): the logarithm's argument is at least 1 and never overflows.
 Tensor bce_with_logits(const Tensor& logits, const Tensor& target, const BceOptions& options, CallSite at) {
+  if (const autograd::In32 in; in) {
+    BceOptions wide = options;
+    wide.weight = in(options.weight, at);
+    wide.pos_weight = in(options.pos_weight, at);
+    return bce_with_logits(in(logits, at), in(target, at), wide, at);
+  }
   const char* const name = "bce_with_logits";
   check_pair(logits, target, "logits", name, at);
   if (options.pos_weight.defined()) check_factor(logits, options.pos_weight, "pos_weight", name, at);

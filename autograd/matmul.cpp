@@ -1,5 +1,6 @@
 // Products of matrices. Y = A B:  dA = dY B^T, dB = A^T dY.
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 
 namespace weft {
@@ -23,6 +24,7 @@ Tensor as_matrix(const Tensor& x, bool left, CallSite at) { return x.rank() == 1
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, CallSite at) {
+  if (const autograd::In16 in; in) return matmul(in(a, at), in(b, at), at);
   Tensor y = ops::matmul(a, b, "matmul", at);
   if (Recorder r{"matmul", at, a, b}) {
     const bool row = a.rank() == 1, column = b.rank() == 1;
@@ -50,6 +52,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, CallSite at) {
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, CallSite at) {
+  if (const autograd::In16 in; in) return linear(in(x, at), in(weight, at), in(bias, at), at);
   Tensor y = ops::linear(x, weight, bias, "linear", at);
   if (Recorder r{"linear", at, x, weight, bias}) {
     r.record(y, [x = r.keep_for(1, x), weight = r.keep(weight)](Back& back) {

@@ -5,6 +5,7 @@
 // with means over the axes the statistics were taken over. A recorded way back forms xhat from x again, so that it can
 // be differentiated; 16-bit dtypes pass through float32 there, as the fused form does.
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -64,6 +65,9 @@ Tensor per_channel(const Tensor& vector, int rank, CallSite at) {
 
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias, double eps,
                   CallSite at) {
+  if (const autograd::In32 in; in) {
+    return layer_norm(in(x, at), normalized_shape, in(weight, at), in(bias, at), eps, at);
+  }
   ops::Normalized out = ops::layer_norm(x, normalized_shape, weight, bias, eps, "layer_norm", at);
   if (Recorder r{"layer_norm", at, x, weight, bias}) {
     r.record(out.y, [eps, normalized_shape, x = r.keep(x), weight = r.keep_for(0, weight), mean = r.keep(out.mean),
@@ -96,6 +100,9 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
 
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight,
                   const Tensor& bias, bool training, double momentum, double eps, CallSite at) {
+  if (const autograd::In32 in; in) {
+    return batch_norm(in(x, at), running_mean, running_var, in(weight, at), in(bias, at), training, momentum, eps, at);
+  }
   for (const Tensor* running : {&running_mean, &running_var}) {
     if (!training || !running->defined() || !running->requires_grad()) continue;
     throw AutogradError(ErrorCode::in_place_recorded, "batch_norm",
@@ -148,6 +155,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
 
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps,
                   CallSite at) {
+  if (const autograd::In32 in; in) return group_norm(in(x, at), num_groups, in(weight, at), in(bias, at), eps, at);
   ops::check_defined(x, "group_norm", "x", at);
   ops::check_floating(x, "x", "group_norm", at);
   const Shape& in = x.shape();

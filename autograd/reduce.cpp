@@ -1,5 +1,6 @@
 // Reductions, and the two moves between a shape and its reduced or broadcast form that other formulas need.
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/tensor/checks.h>
 
@@ -47,6 +48,7 @@ double count_per_result(const Tensor& x, const Tensor& y) {
 }  // namespace autograd
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
+  if (const autograd::In32 in; in) return sum(in(x, at), axes, keepdim, at);
   Tensor y = ops::reduce(ReduceOp::sum, x, axes, keepdim, "sum", at);
   if (Recorder r{"sum", at, x}) {
     r.record(y, [axes, keepdim, shape = x.shape()](Back& back) {
@@ -57,6 +59,7 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
 }
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
+  if (const autograd::In32 in; in) return mean(in(x, at), axes, keepdim, at);
   Tensor y = autograd::mean_of(x, axes, keepdim, "mean", at);
   if (Recorder r{"mean", at, x}) {
     r.record(y, [axes, keepdim, count = autograd::count_per_result(x, y), shape = x.shape()](Back& back) {

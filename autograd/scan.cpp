@@ -1,5 +1,6 @@
 // Along one axis: running sums and the largest elements.
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 
 namespace weft {
@@ -15,6 +16,7 @@ Tensor reversed(const Tensor& x, int axis, CallSite at) { return slice(x, axis, 
 
 // Element i counts in all results from i on: the running sum from the other end.
 Tensor cumsum(const Tensor& x, int axis, CallSite at) {
+  if (const autograd::In32 in; in) return cumsum(in(x, at), axis, at);
   Tensor y = ops::cumsum(x, axis, "cumsum", at);
   if (Recorder r{"cumsum", at, x}) {
     r.record(y, [axis, flat = x.rank() == 0](Back& back) {

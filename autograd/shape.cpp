@@ -1,5 +1,6 @@
 // Views and concatenation: nothing is computed, so the way back only moves the gradient to where the values were.
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -205,6 +206,7 @@ std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, int axis, CallSi
 }
 
 Tensor cat(std::span<const Tensor> tensors, int axis, CallSite at) {
+  if (autograd::meet(tensors)) return cat(autograd::wider(tensors, at), axis, at);
   Tensor y = ops::cat(tensors, axis, "cat", at);
   if (!grad_enabled()) return y;
   std::vector<std::int64_t> extents;
@@ -223,6 +225,7 @@ Tensor cat(std::initializer_list<Tensor> tensors, int axis, CallSite at) {
 }
 
 Tensor stack(std::span<const Tensor> tensors, int axis, CallSite at) {
+  if (autograd::meet(tensors)) return stack(autograd::wider(tensors, at), axis, at);
   if (tensors.empty()) throw ValueError(ErrorCode::value_invalid, "stack", "the list of tensors is empty", at);
   for (const Tensor& layer : tensors) ops::check_defined(layer, "stack", "one of the tensors", at);
   const Shape& model = tensors.front().shape();

@@ -1,5 +1,6 @@
 // softmax and its logarithm. Both ways back need only the result.
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 
 namespace weft {
@@ -9,6 +10,7 @@ using autograd::Recorder;
 
 // y (dy - sum(dy y))
 Tensor softmax(const Tensor& x, int axis, CallSite at) {
+  if (const autograd::In32 in; in) return softmax(in(x, at), axis, at);
   Tensor y = ops::softmax(false, x, axis, "softmax", at);
   if (Recorder r{"softmax", at, x}) {
     r.record(y, [axis, result = r.output(y)](Back& back) {
@@ -26,6 +28,7 @@ Tensor softmax(const Tensor& x, int axis, CallSite at) {
 
 // dy - exp(y) sum(dy)
 Tensor log_softmax(const Tensor& x, int axis, CallSite at) {
+  if (const autograd::In32 in; in) return log_softmax(in(x, at), axis, at);
   Tensor y = ops::softmax(true, x, axis, "log_softmax", at);
   if (Recorder r{"log_softmax", at, x}) {
     r.record(y, [axis, result = r.output(y)](Back& back) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -81,6 +82,7 @@ Tensor products_of_others(const Tensor& x, const Axes& axes, CallSite at) {
 }  // namespace
 
 Tensor prod(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
+  if (const autograd::In32 in; in) return prod(in(x, at), axes, keepdim, at);
   Tensor y = ops::reduce(ReduceOp::prod, x, axes, keepdim, "prod", at);
   if (Recorder r{"prod", at, x}) {
     r.record(y, [axes, keepdim, x = r.keep(x)](Back& back) {
@@ -122,6 +124,7 @@ Tensor variance_slope(const Tensor& x, const Tensor& dy, const Axes& axes, bool 
 }  // namespace
 
 Tensor var(const Tensor& x, const Axes& axes, std::int64_t correction, bool keepdim, CallSite at) {
+  if (const autograd::In32 in; in) return var(in(x, at), axes, correction, keepdim, at);
   const Deviations v = variance(x, axes, correction, keepdim, "var", at);
   Tensor y = rounded(v.y, x, "var", at);
   if (Recorder r{"var", at, x}) {
@@ -133,6 +136,7 @@ Tensor var(const Tensor& x, const Axes& axes, std::int64_t correction, bool keep
 }
 
 Tensor std(const Tensor& x, const Axes& axes, std::int64_t correction, bool keepdim, CallSite at) {
+  if (const autograd::In32 in; in) return weft::std(in(x, at), axes, correction, keepdim, at);
   const Deviations v = variance(x, axes, correction, keepdim, "std", at);
   Tensor y = rounded(ops::unary(UnaryOp::sqrt, v.y, "std", at), x, "std", at);
   if (Recorder r{"std", at, x}) {
@@ -171,6 +175,7 @@ Tensor p_norm(const Tensor& x, double p, const Axes& axes, bool keepdim, CallSit
 }  // namespace
 
 Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim, CallSite at) {
+  if (const autograd::In32 in; in) return norm(in(x, at), p, axes, keepdim, at);
   ops::check_defined(x, "norm", "x", at);
   ops::check_floating(x, "x", "norm", at);
   if (std::isnan(p))
@@ -200,6 +205,7 @@ Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim, CallSite 
 // ---- logsumexp
 
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim, CallSite at) {
+  if (const autograd::In32 in; in) return logsumexp(in(x, at), axes, keepdim, at);
   const char* const name = "logsumexp";
   const Tensor wide = widened(x, name, at);
   // What is subtracted first: the largest element, or nothing where that is infinite (or there is no element).

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include <weft/autograd/cast_policy.h>
 #include <weft/autograd/record.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -37,6 +38,7 @@ Tensor sign(const Tensor& x, CallSite at) {
 }
 
 Tensor exp(const Tensor& x, CallSite at) {
+  if (const autograd::In32 in; in) return exp(in(x, at), at);
   Tensor y = ops::unary(UnaryOp::exp, x, "exp", at);
   if (Recorder r{"exp", at, x}) {
     r.record(y, [y = r.output(y)](Back& back) { back[0] = mul({back.dy, back.at}, back(y)); });
@@ -46,6 +48,7 @@ Tensor exp(const Tensor& x, CallSite at) {
 
 // e^x = y + 1
 Tensor expm1(const Tensor& x, CallSite at) {
+  if (const autograd::In32 in; in) return expm1(in(x, at), at);
   Tensor y = ops::unary(UnaryOp::expm1, x, "expm1", at);
   if (Recorder r{"expm1", at, x}) {
     r.record(y, [y = r.output(y)](Back& back) { back[0] = mul({back.dy, back.at}, add({back(y), back.at}, 1)); });
@@ -54,6 +57,7 @@ Tensor expm1(const Tensor& x, CallSite at) {
 }
 
 Tensor log(const Tensor& x, CallSite at) {
+  if (const autograd::In32 in; in) return log(in(x, at), at);
   Tensor y = ops::unary(UnaryOp::log, x, "log", at);
   if (Recorder r{"log", at, x}) {
     r.record(y, [x = r.keep(x)](Back& back) { back[0] = div({back.dy, back.at}, back(x)); });
@@ -62,6 +66,7 @@ Tensor log(const Tensor& x, CallSite at) {
 }
 
 Tensor log1p(const Tensor& x, CallSite at) {
+  if (const autograd::In32 in; in) return log1p(in(x, at), at);
   Tensor y = ops::unary(UnaryOp::log1p, x, "log1p", at);
   if (Recorder r{"log1p", at, x}) {
     r.record(y, [x = r.keep(x)](Back& back) { back[0] = div({back.dy, back.at}, add({back(x), back.at}, 1)); });
@@ -80,6 +85,7 @@ Tensor sqrt(const Tensor& x, CallSite at) {
 
 // -y^3 / 2
 Tensor rsqrt(const Tensor& x, CallSite at) {
+  if (const autograd::In32 in; in) return rsqrt(in(x, at), at);
   Tensor y = ops::unary(UnaryOp::rsqrt, x, "rsqrt", at);
   if (Recorder r{"rsqrt", at, x}) {
     r.record(y, [y = r.output(y)](Back& back) {

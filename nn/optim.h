@@ -107,6 +107,7 @@ class WEFT_API Optimizer {
   void add_group(std::vector<Tensor> parameters, Recipe recipe, CallSite at);
 
  private:
+  friend class GradScaler;
   friend class PendingOptimizer;
   friend class Schedule;
   struct Group {
@@ -124,6 +125,8 @@ class WEFT_API Optimizer {
   std::string name_of(std::size_t parameter) const;
   std::vector<Work> gather(CallSite at) const;
   backends::OptimArgs arguments(std::size_t group, std::size_t slot);
+  /// step() with every gradient multiplied by a number inside the backend's call.
+  void step_by(double grad_scale, CallSite at);
   void count(std::vector<std::size_t> stepped);
 
   const char* type_;

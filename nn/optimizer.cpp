@@ -186,7 +186,9 @@ void Optimizer::count(std::vector<std::size_t> stepped) {
       });
 }
 
-void Optimizer::step(CallSite at) {
+void Optimizer::step(CallSite at) { step_by(1, at); }
+
+void Optimizer::step_by(double grad_scale, CallSite at) {
   const TraceSpan span(type_, "optimizer");
   const NoGrad off;
   std::vector<Work> work = gather(at);
@@ -228,7 +230,9 @@ void Optimizer::step(CallSite at) {
     const std::size_t first = work[begin].index;
     if (!batch.empty()) {
       backends::Backend& backend = ops::begin(parameters_[first], type_, at);
-      backend.optimise(arguments(work[begin].group, first), batch);
+      backends::OptimArgs args = arguments(work[begin].group, first);
+      args.grad_scale = backends::Number(grad_scale);
+      backend.optimise(args, batch);
     }
     std::vector<std::size_t> stepped;
     for (; begin < end; ++begin) {
