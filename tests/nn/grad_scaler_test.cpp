@@ -257,7 +257,7 @@ TEST(MixedPrecision, TrainsToTheAccuracyOfFloat32) {
   double mean[3] = {}, least[3] = {100, 100, 100}, most[3] = {};
   for (const Precision precision : {Precision::float32, Precision::bfloat16, Precision::float16}) {
     const int i = static_cast<int>(precision);
-    for (const std::uint64_t seed : {1, 2, 3}) {
+    for (const std::uint64_t seed : {1u, 2u, 3u}) {
       const double accuracy = accuracy_of(precision, seed);
       mean[i] += accuracy / 3;
       least[i] = std::min(least[i], accuracy);
