@@ -1,6 +1,7 @@
 #include "budget.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "measure.h"
 #include "units.h"
@@ -21,8 +22,10 @@ double Budget::share(double once) const {
 
 std::string Budget::refuse_run(double seconds) const {
   if (seconds <= limits_.cell && seconds <= left()) return "";
-  return seconds < 10 ? format("not run (would take about %.1f s)", seconds)
-                      : format("not run (would take about %s s)", with_commas(static_cast<long long>(seconds)).c_str());
+  const std::string about = seconds < 10 ? format("would take about %.1f s", seconds)
+                                         : "would take about " + with_commas(std::llround(seconds)) + " s";
+  if (seconds > limits_.cell) return "not run (" + about + ")";
+  return format("not run (the %.0f s of the experiment are used up; ", limits_.experiment) + about + ")";
 }
 
 std::string Budget::refuse(double once) const { return refuse_run(once * calls_at_least); }

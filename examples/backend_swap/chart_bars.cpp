@@ -17,8 +17,16 @@ void draw_bars(Drawing& d, const Chart& chart, double& y) {
   }
   if (most <= 0) most = 1;
   if (least <= 0) least = most / 10;
-  const double left = 12, right = Drawing::width - 86;  // room for the figure behind the longest bar
-  const double low = chart.x.log ? std::pow(10.0, std::floor(std::log10(least) - 0.05)) : 0;
+  const bool figures = chart.parts.size() == 1 || chart.x.unit != "%";
+  std::size_t longest = 1;
+  for (const Bar& b : chart.bars) {
+    double sum = 0;
+    for (const double p : b.parts) sum += p;
+    if (figures && !b.parts.empty()) longest = std::max(longest, length(quantity(sum, chart.x.unit)));
+  }
+  // Room for the figure behind the longest bar.
+  const double left = 12, right = Drawing::width - 18 - static_cast<double>(longest) * Drawing::text_char;
+  const double low = chart.x.log ? std::pow(10.0, std::floor(std::log10(least * 0.5))) : 0;
   const Scale scale(low, most * (chart.x.log ? 1.1 : 1.0), chart.x.log, left, right);
 
   // Grid first, so that it lies below the bars: heights are counted before anything is drawn.
@@ -52,7 +60,7 @@ void draw_bars(Drawing& d, const Chart& chart, double& y) {
         d.line(to, y + 3.5, to, y + 9.5, "mark");
         behind = std::max(behind, to);
       }
-      d.words(behind + 5, y + 10.5, quantity(sum, chart.x.unit), "s b");
+      if (figures) d.words(behind + 5, y + 10.5, quantity(sum, chart.x.unit), "s b");
     }
     y += 20;
   }

@@ -7,7 +7,8 @@
 namespace lab {
 namespace {
 
-std::string wrapped(const std::string& words, const std::string& indent) {
+std::string wrapped(std::string words, const std::string& indent) {
+  std::replace(words.begin(), words.end(), '\n', ' ');
   std::string out, line = indent;
   std::size_t begin = 0;
   while (begin < words.size()) {

@@ -14,8 +14,9 @@ struct Loops {
   void (*product_ikj)(const float* a, const float* b, float* c, std::int64_t n);
   /// `steps` multiply-adds in each of 1, 2, 4, 8, 16, 32 chains that do not wait for each other.
   float (*chains)(int count, std::int64_t steps, float start);
-  /// The most multiply-adds the compiler gets out: `steps` times 96.
+  /// The most multiply-adds the compiler gets out; each step is `multiply_adds_flops` operations.
   float (*multiply_adds)(std::int64_t steps, float start);
+  double multiply_adds_flops;
   /// x[i] = b[i] + s * c[i]
   void (*triad)(float* x, const float* b, const float* c, float s, std::int64_t n);
   float (*sum)(const float* x, std::int64_t n);       ///< one after the other

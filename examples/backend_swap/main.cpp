@@ -9,6 +9,7 @@
 
 #include "console.h"
 #include "experiment.h"
+#include "isa_probe.h"
 #include "options.h"
 #include "output.h"
 #include "overlay.h"
@@ -112,6 +113,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && argv[1] == std::string(lab::isa_probe_word)) return lab::isa_probe();
   Options options;
   const int status = parse_options(argc, argv, options);
   if (status >= 0) return status;

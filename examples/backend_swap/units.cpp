@@ -29,12 +29,11 @@ Scaled scaled(double value, std::string_view unit) {
     if (size >= 1e-6) return {value * 1e6, "u" + u};
     return {value * 1e9, "n" + u};
   }
-  if (unit == "FLOP/s" || unit == "B/s" || unit == "samples/s" || unit == "1/s") {
+  if (unit == "FLOP/s" || unit == "B/s" || unit == "1/s") {
     const char* prefixes[] = {"", "k", "M", "G", "T", "P"};
     int step = 0;
     double v = value;
-    const bool small = unit == "samples/s";
-    while (std::fabs(v) >= (small ? 1e4 : 1e3) && step < 5) v /= 1e3, ++step;
+    while (std::fabs(v) >= 1e3 && step < 5) v /= 1e3, ++step;
     if (unit == "1/s") return {v, std::string(prefixes[step]) + "/s"};
     return {v, prefixes[step] + std::string(unit)};
   }
@@ -97,11 +96,29 @@ std::string quantity(double value, std::string_view unit) {
   if (unit.empty() && value == std::floor(value) && std::fabs(value) < 1e15) {
     return std::fabs(value) < 1e4 ? format("%.0f", value) : with_commas(static_cast<long long>(value));
   }
+  if (unit == "samples/s" && std::fabs(value) >= 1e3) {
+    const double step = std::pow(10.0, std::floor(std::log10(std::fabs(value))) - 2);
+    return with_commas(std::llround(std::round(value / step) * step)) + " samples/s";
+  }
   if (unit == "%") return with_unit(format("%.2f", value), "%");
   return with_unit(digits(s.value, 3), s.unit);
 }
 
 std::string tick_text(double value, std::string_view unit) {
+  if (unit == "samples/s") {  // the axis says so
+    const double v = std::fabs(value);
+    return trimmed(v >= 1e6   ? format("%.1f", value / 1e6)
+                   : v >= 1e3 ? format("%.1f", value / 1e3)
+                              : format("%g", value)) +
+           (v >= 1e6   ? "M"
+            : v >= 1e3 ? "k"
+                       : "");
+  }
+  if (unit.empty() && value > 0 && value < 1e-3) {
+    const double power = std::log10(value);
+    if (std::fabs(power - std::round(power)) < 1e-9) return format("10^%.0f", power);
+    return format("%.0e", value);
+  }
   const Scaled s = scaled(value, unit);
   if (unit.empty() && std::fabs(value) >= 1e4) {
     const double power = std::log10(std::fabs(value));

@@ -6,6 +6,7 @@
 #include <weft/weft.h>
 
 #include "experiment.h"
+#include "experiments/matmul_ladder.h"
 #include "loops.h"
 #include "machine.h"
 #include "measure.h"
@@ -122,7 +123,10 @@ void run_matmul(Context& context, Section& section) {
   for (std::size_t s = 0; s < sizes.size(); ++s) {
     if (sweep.times[plain][s].value.has_value() && sweep.times[all][s].value.has_value()) common = s;
   }
-  if (common == sizes.size()) return;
+  if (common == sizes.size()) {
+    ladder(context, section);
+    return;
+  }
   Table ratios;
   ratios.title = "Times as fast as serial, at the largest size that serial was measured at";
   ratios.columns = {{"way", ""}, {"n", ""}, {"time", "s"}, {"speed-up over serial", "x"}};
@@ -140,6 +144,7 @@ void run_matmul(Context& context, Section& section) {
   }
   section.tables.push_back(std::move(ratios));
   section.charts.push_back(std::move(bars));
+  ladder(context, section);
 }
 
 }  // namespace lab

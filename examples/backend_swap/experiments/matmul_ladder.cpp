@@ -1,0 +1,61 @@
+// The ladder of product kernels on cuda, each step using one more level of the memory hierarchy.
+
+#include "experiments/matmul_ladder.h"
+
+#include <weft/weft.h>
+
+#include "measure.h"
+
+namespace lab {
+
+void ladder(Context& context, Section& section) {
+  const Place gpu = context.gpu();
+  const std::vector<std::int64_t> sizes = {256, 1024, 4096};
+  Table table;
+  table.title = "The ladder of kernels on cuda: floating-point operations per second";
+  table.columns = {{"kernel", ""}};
+  for (const std::int64_t n : sizes) table.columns.push_back({"n = " + std::to_string(n), "FLOP/s"});
+  Chart chart;
+  chart.kind = ChartKind::bars;
+  chart.id = "matmul-ladder";
+  chart.title = "The ladder at n = 4096: each kernel uses one more level of the GPU";
+  chart.x = {"floating-point operations per second", "FLOP/s"};
+  chart.parts = {"rate"};
+  for (const std::string_view kernel : weft::matmul_kernels(weft::cuda())) {
+    if (kernel == "auto") continue;
+    std::vector<Cell> row = {text(std::string(kernel))};
+    for (const std::int64_t n : sizes) {
+      if (!gpu.here()) {
+        row.push_back(absent(gpu.why_not));
+        continue;
+      }
+      try {
+        weft::set_matmul_kernel(weft::cuda(), kernel);
+        const weft::Tensor a = weft::randn({n, n}).to(weft::cuda()), b = weft::randn({n, n}).to(weft::cuda());
+        const weft::NoGrad off;
+        const Measured m = measure(
+            [&] {
+              const weft::Tensor c = weft::matmul(a, b);
+              finish(weft::cuda());
+            },
+            context.budget.share(0));
+        const double side = static_cast<double>(n);
+        row.push_back(rate_of(m, 2 * side * side * side));
+      } catch (const weft::ValueError& e) {  // built without it
+        row.push_back(absent(e.what()));
+      }
+      weft::set_matmul_kernel(weft::cuda(), "auto");
+    }
+    chart.bars.push_back(bar_of(std::string(kernel), row.back()));
+    table.add(std::move(row));
+  }
+  table.note =
+      "naive: one thread an element, everything from global memory. coalesced: neighbours read neighbours. "
+      "shared-tile: "
+      "a tile in shared memory. register-tile: many elements a thread. vectorised: 16 bytes a load. warp-tile: tiles "
+      "for warps. tensor-core: TF32. cublaslt: NVIDIA's library.";
+  section.tables.push_back(std::move(table));
+  section.charts.push_back(std::move(chart));
+}
+
+}  // namespace lab
