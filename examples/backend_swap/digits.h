@@ -25,7 +25,8 @@ struct TrainingPlan {
   std::int64_t batch = 64;
   std::int64_t examples = 0;
   int epochs = 2;
-  double lr = 0.1;  ///< SGD with momentum 0.9
+  std::int64_t tests = 2000;  ///< test digits; 0: accuracy is not looked at
+  double lr = 0.1;            ///< SGD with momentum 0.9
   std::uint64_t seed = 1;
 };
 

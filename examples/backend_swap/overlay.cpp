@@ -15,16 +15,22 @@ bool measured(const Row& row) {
   return std::any_of(row.cells.begin(), row.cells.end(), [](const Cell& c) { return c.rounds > 0; });
 }
 
+/// Rows go to the table they belong to; a table that this run has not is added whole.
 void add_rows(Section& section, const Section& other, const std::string& label) {
+  const std::size_t own = section.tables.size();
   for (const Table& theirs : other.tables) {
-    for (Table& ours : section.tables) {
-      if (!same_columns(ours, theirs)) continue;
-      for (Row row : theirs.rows) {
-        if (!measured(row)) continue;
-        row.recorded = label;
-        ours.rows.push_back(std::move(row));
-      }
+    Table* ours = nullptr;
+    for (std::size_t i = 0; i < own; ++i) {
+      if (same_columns(section.tables[i], theirs)) ours = &section.tables[i];
     }
+    Table alone = theirs;
+    alone.rows.clear();
+    for (Row row : theirs.rows) {
+      if (!measured(row)) continue;
+      row.recorded = label;
+      (ours != nullptr ? ours->rows : alone.rows).push_back(std::move(row));
+    }
+    if (!alone.rows.empty()) section.tables.push_back(std::move(alone));
   }
 }
 
@@ -73,10 +79,18 @@ void lay_over(Results& run, const Results& other) {
       continue;
     }
     add_rows(*ours, theirs, label);
-    for (const Chart& c : theirs.charts) {
-      for (Chart& mine : ours->charts) {
-        if (mine.id == c.id && mine.kind == c.kind) add_to_chart(mine, c, label);
+    const std::size_t own = ours->charts.size();
+    for (Chart c : theirs.charts) {
+      bool found = false;
+      for (std::size_t i = 0; i < own; ++i) {
+        Chart& mine = ours->charts[i];
+        if (mine.id != c.id) continue;
+        found = true;
+        if (mine.kind == c.kind) add_to_chart(mine, c, label);
       }
+      if (found) continue;
+      c.title += " [" + label + "]";
+      ours->charts.push_back(std::move(c));
     }
     ours->notes.push_back("Rows and lines marked [" + label + "] were recorded there, not here.");
   }

@@ -9,8 +9,8 @@ namespace lab {
 std::string label_of(const Results& run);
 
 /// Adds the measured rows of the other run's tables to the tables of the same title and columns, and its series, bars
-/// and lanes to the charts of the same id, each labelled. Sections that only the other run has are added whole, their
-/// titles labelled.
+/// and lanes to the charts of the same id, each labelled. Tables, charts and sections that only the other run has are
+/// added whole, labelled.
 void lay_over(Results& run, const Results& other);
 
 }  // namespace lab

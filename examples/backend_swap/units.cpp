@@ -96,6 +96,7 @@ std::string quantity(double value, std::string_view unit) {
   if (unit.empty() && value == std::floor(value) && std::fabs(value) < 1e15) {
     return std::fabs(value) < 1e4 ? format("%.0f", value) : with_commas(static_cast<long long>(value));
   }
+  if (unit == "B" && std::fabs(value) < 1024 && value == std::floor(value)) return format("%.0f B", value);
   if (unit == "samples/s" && std::fabs(value) >= 1e3) {
     const double step = std::pow(10.0, std::floor(std::log10(std::fabs(value))) - 2);
     return with_commas(std::llround(std::round(value / step) * step)) + " samples/s";

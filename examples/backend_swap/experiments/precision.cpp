@@ -160,7 +160,7 @@ class MixedTraining {
 };
 
 void training(Context& context, Section& section, const weft::FoundMnist& data) {
-  const std::int64_t examples = context.quick ? 2048 : 20000, batch = 64;
+  const std::int64_t examples = context.quick ? 2048 : 20000, batch = 32;
   struct Row {
     const char* name;
     DType low;
@@ -200,7 +200,7 @@ void training(Context& context, Section& section, const weft::FoundMnist& data) 
                time_of(summary_of(accuracies))});
   }
   table.note =
-      "784 - 64 - 64 - 10, batch 64. Gradients of units that ReLU switches off are 0 in every type; what float16 has "
+      "784 - 64 - 64 - 10, batch 32. Gradients of units that ReLU switches off are 0 in every type; what float16 has "
       "more than "
       "float32 was too small for it (below 6e-8) until the loss was scaled. Accuracy: median and range of the seeds.";
   section.tables.push_back(std::move(table));

@@ -21,9 +21,9 @@ constexpr int seeds = 3;
 void same_training(Context& context, Section& section, const weft::FoundMnist& data, TrainingPlan plan) {
   plan.examples = context.limit;
   if (plan.examples == 0) {  // as many as serial can do in a third of the time
-    plan.examples = context.quick ? 2048 : 10000;
+    plan.examples = context.quick ? 1024 : 10000;
     if (context.serial().here()) {
-      const double steps = context.budget.limits().experiment * (context.quick ? 0.22 : 0.15) /
+      const double steps = context.budget.limits().experiment * (context.quick ? 0.12 : 0.15) /
                            (step_seconds(context.serial(), plan) * seeds * plan.epochs);
       plan.examples =
           std::clamp<std::int64_t>(static_cast<std::int64_t>(steps), 4, plan.examples / plan.batch) * plan.batch;
@@ -251,8 +251,8 @@ void run_train(Context& context, Section& section) {
   plan.epochs = context.quick ? 2 : 3;
   plan.lr = context.quick ? 0.05 : 0.1;
   same_training(context, section, data, plan);
-  whole_training(context, section, data, plan);
   sizes(context, section);
+  whole_training(context, section, data, plan);
   memory(context, section, plan);
   staircase(context, section);
 }
