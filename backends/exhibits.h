@@ -23,7 +23,7 @@ namespace weft {
 struct Exhibit {
   const char* name;
   const char* setting;                 ///< what its setting is, with its unit
-  std::vector<std::int64_t> settings;  ///< those worth a row; others between the smallest and the largest work too
+  std::vector<std::int64_t> settings;  ///< those worth a row; what is between two of them may work too
 };
 
 /// All there are, whatever devices this machine has.

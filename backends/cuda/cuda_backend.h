@@ -94,6 +94,8 @@ class CudaBackend final : public Backend {
   MemoryCounts memory() const noexcept override;
   void release_cached() override;
   bool set_option(std::string_view key, std::string_view value) override;
+  bool exhibit(std::string_view name, std::int64_t setting, ExhibitFigures& figures,
+               std::span<double> seconds) override;
   void tag(const OpTag& tag) noexcept override;
 
   // ---- for the families

@@ -95,9 +95,24 @@ bool CudaBackend::set_option(std::string_view key, std::string_view value) {
     state_.autotune.store(value == "on", std::memory_order_relaxed);
     return true;
   }
-  if (key == "matmul.kernel") return value == "auto" || value == "cublaslt";
-  if (key == "reduce.kernel") return value == "auto";
+  if (key == "matmul.kernel") {
+    ladder::MatmulKernel kernel = ladder::MatmulKernel::automatic;
+    if (!ladder::parse(value, kernel)) return false;
+    state_.matmul_kernel.store(kernel, std::memory_order_relaxed);
+    return true;
+  }
+  if (key == "reduce.kernel") {
+    ladder::ReduceKernel kernel = ladder::ReduceKernel::automatic;
+    if (!ladder::parse(value, kernel)) return false;
+    state_.reduce_kernel.store(kernel, std::memory_order_relaxed);
+    return true;
+  }
   return false;
+}
+
+bool CudaBackend::exhibit(std::string_view name, std::int64_t setting, ExhibitFigures& figures,
+                          std::span<double> seconds) {
+  return ladder::exhibit(*this, name, setting, figures, seconds);
 }
 
 }  // namespace weft::backends::cuda

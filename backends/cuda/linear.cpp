@@ -119,6 +119,12 @@ BinaryOp derivative_of(Activation act) {
                                    : BinaryOp::sigmoid_backward;
 }
 
+/// A rung of the ladder has no epilogues: the composed form calls matmul, which takes the rung.
+bool by_ladder(const State& state, DType dtype) {
+  return dtype == DType::float32 &&
+         state.matmul_kernel.load(std::memory_order_relaxed) != ladder::MatmulKernel::automatic;
+}
+
 bool is_half(DType dtype) { return dtype == DType::float16 || dtype == DType::bfloat16; }
 
 }  // namespace
@@ -131,8 +137,8 @@ std::size_t CudaBackend::linear_aux_bytes(Activation act, const TensorView& y) {
 void CudaBackend::linear(Activation act, const TensorView& x, const TensorView& w, const TensorView& b,
                          const TensorView& y, void* aux) {
   const bool relu = act == Activation::relu, kernel_follows = act != Activation::none && !relu;
-  const bool covered = y.dtype != DType::float64 && by_rows(y) && !(kernel_follows && is_half(y.dtype)) &&
-                       (!wanted(b) || plain_vector(b));
+  const bool covered = y.dtype != DType::float64 && by_rows(y) && !by_ladder(state_, y.dtype) &&
+                       !(kernel_follows && is_half(y.dtype)) && (!wanted(b) || plain_vector(b));
   if (aux != nullptr) masks().set(aux, false);
   if (!covered) return Backend::linear(act, x, w, b, y, nullptr);
 
@@ -161,7 +167,8 @@ void CudaBackend::linear_backward(Activation act, const TensorView& dy, const Te
                                   const TensorView& x, const TensorView& w, Activation below, const void* below_aux,
                                   const TensorView& dx, const TensorView& dw, const TensorView& db) {
   const DType dtype = dy.dtype;
-  const bool covered = dtype != DType::float64 && (!wanted(dx) || by_rows(dx)) && (!wanted(dw) || by_rows(dw)) &&
+  const bool covered = dtype != DType::float64 && !by_ladder(state_, dtype) && (!wanted(dx) || by_rows(dx)) &&
+                       (!wanted(dw) || by_rows(dw)) &&
                        !(is_half(dtype) && (act > Activation::relu || below > Activation::relu));
   if (!covered) return Backend::linear_backward(act, dy, y, aux, x, w, below, below_aux, dx, dw, db);
 

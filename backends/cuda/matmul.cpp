@@ -184,6 +184,11 @@ void CudaBackend::matmul(const TensorView& a, const TensorView& b, const TensorV
     throw DTypeError(ErrorCode::dtype_unsupported, call_name("matmul"), message("matmul does not take ", out.dtype),
                      call_site());
   }
+  if (const auto rung = state_.matmul_kernel.load(std::memory_order_relaxed);
+      rung != ladder::MatmulKernel::automatic && out.dtype == DType::float32 &&
+      ladder::matmul(*this, rung, a, b, out, accumulate)) {
+    return;
+  }
   if (const Operand target = matrix_of(out); target.usable && !target.by_rows) {  // the transposed product is row-major
     return matmul(transposed(b), transposed(a), transposed(out), accumulate);
   }

@@ -5,6 +5,7 @@
 #include <weft/backends/cuda/device/dispatch.h>
 #include <weft/backends/cuda/device/walk.h>
 #include <weft/backends/cuda/launch.h>
+#include <weft/backends/cuda/state.h>
 #include <weft/core/dtype_support.h>
 #include <weft/backends/cuda/device/reduce.cuh>
 #include <weft/backends/cuda/device/store_total.cuh>
@@ -291,6 +292,11 @@ void reduce_rows(CudaBackend& backend, ReduceOp op, const TensorView& in, const 
 
 void CudaBackend::reduce(ReduceOp op, const TensorView& in, const TensorView& out) {
   if (!supports(op, in.dtype)) refuse_dtype(weft::name(op), in.dtype);
+  if (const auto rung = state_.reduce_kernel.load(std::memory_order_relaxed);
+      rung != ladder::ReduceKernel::automatic && op == ReduceOp::sum && in.dtype == DType::float32 &&
+      ladder::sum(*this, rung, in, out)) {
+    return;
+  }
   const Split split = split_axes(in, out);
   if (split.results > most_units) {  // as many results at a time as 32-bit numbers are enough for
     for (int axis = 0; axis < in.rank(); ++axis) {

@@ -13,6 +13,7 @@
 
 #include <weft/backends/backend.h>
 #include <weft/backends/cuda/device_word.h>
+#include <weft/backends/cuda/ladder/kernels.h>
 #include <weft/backends/cuda/spans.h>
 
 namespace weft::backends {
@@ -86,7 +87,9 @@ struct State {
 
   std::atomic<bool> tf32{false};         ///< float32 products and convolutions may round their inputs to TF32
   std::atomic<bool> direct_conv{false};  ///< convolutions by weft's own kernel instead of cuDNN
-  std::atomic<bool> autotune{false};     ///< candidates are timed once and the fastest deterministic one is kept
+  std::atomic<ladder::MatmulKernel> matmul_kernel{ladder::MatmulKernel::automatic};
+  std::atomic<ladder::ReduceKernel> reduce_kernel{ladder::ReduceKernel::automatic};
+  std::atomic<bool> autotune{false};  ///< candidates are timed once and the fastest deterministic one is kept
 };
 
 /// The calling thread's own queue and recording; null: the shared queue, none.

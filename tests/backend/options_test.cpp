@@ -82,6 +82,14 @@ TEST(Options, KernelsAreChosenByName) {
             std::string::npos);
 }
 
+TEST(Options, CudaTakesEveryKernelItLists) {
+  if (const std::string why = backends::why_unavailable(cuda()); !why.empty()) GTEST_SKIP() << why;
+  for (const std::string_view name : matmul_kernels(cuda())) set_matmul_kernel(cuda(), name);
+  for (const std::string_view name : reduce_kernels(cuda())) set_reduce_kernel(cuda(), name);
+  EXPECT_THROW(set_backend_option(cuda(), "matmul.kernel", "strassen"), ValueError);
+  EXPECT_THROW(set_backend_option(cuda(), "reduce.kernel", "atomic"), ValueError);
+}
+
 TEST(Exhibits, RefuseWhatTheyCannotShow) {
   for (const Exhibit& e : exhibits()) {
     ASSERT_GE(e.settings.size(), 2u) << e.name;

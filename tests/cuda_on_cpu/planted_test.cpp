@@ -103,6 +103,51 @@ TEST_F(Planted, AtomicsThatAreNone) {
   });
 }
 
+// ---- in the kernels of the ladder
+
+/// A product by one of its rungs, with edges in every direction.
+std::function<Tensor(Device)> product_by(const char* rung) {
+  return [rung](Device d) {
+    if (d == weft::cuda()) weft::set_matmul_kernel(d, rung);
+    return weft::matmul(numbers(d, {70, 40}), numbers(d, {40, 150}) * 0.25);
+  };
+}
+
+TEST_F(Planted, BarriersLeftOutOfTheLadder) {
+  for (const char* rung : {"shared-tile", "register-tile", "vectorised", "warp-tile", "tensor-core"}) {
+    SCOPED_TRACE(rung);
+    expect_found(Bug::skip_barrier, hooks ? "race: |uninitialised: read of .* shared memory" : "wrong result",
+                 product_by(rung));
+  }
+}
+
+TEST_F(Planted, ABlockTooFewOnEveryRung) {
+  for (const char* rung : {"naive", "coalesced", "shared-tile", "register-tile", "vectorised", "warp-tile"}) {
+    SCOPED_TRACE(rung);
+    expect_found(Bug::grid_one_short,
+                 hooks ? "uninitialised|wrong result|memory that was never written" : "wrong result", product_by(rung));
+  }
+}
+
+TEST_F(Planted, ShufflesOfHalfAWarpInTheLadder) {
+  expect_found(Bug::half_warp_mask, "is not in its own mask", product_by("tensor-core"));
+  expect_found(Bug::half_warp_mask, "is not in its own mask", [](Device d) {
+    if (d == weft::cuda()) weft::set_reduce_kernel(d, "warp-shuffle");
+    return numbers(d, {700}).sum();
+  });
+}
+
+TEST_F(Planted, BarriersLeftOutOfTheSums) {
+  for (const char* rung : {"tree", "warp-shuffle"}) {
+    SCOPED_TRACE(rung);
+    expect_found(Bug::skip_barrier, hooks ? "race: |uninitialised: read of .* shared memory" : "wrong result",
+                 [rung](Device d) {
+                   if (d == weft::cuda()) weft::set_reduce_kernel(d, rung);
+                   return numbers(d, {700}).sum();
+                 });
+  }
+}
+
 // ---- in launches
 
 TEST_F(Planted, ABlockTooFew) {

@@ -241,6 +241,14 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
   return cudaSuccess;
 }
 
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int threads, std::size_t) {
+  WEFT_HARNESS_CALL();
+  if (threads < 1 || threads > 1024) return failed(cudaErrorInvalidValue);
+  const int rounded = (threads + 31) / 32 * 32;  // registers and shared memory are not known here
+  *blocks = 2048 / rounded < 32 ? 2048 / rounded : 32;
+  return cudaSuccess;
+}
+
 cudaError_t cudaDeviceSynchronize() {
   WEFT_HARNESS_CALL();
   ++counters().host_waits;
