@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(threads, 2) warp_tile_kernel(const Product p) 
       left = left_of(first + depth);
       right = right_of(first + depth);
     }
-#pragma unroll
+#pragma unroll 2  // all 8 at a time would keep more in flight than 128 registers hold
     for (int k = 0; k < depth; ++k) {
       float l[8], r[8];
       load_four(&as[half].at[k][y], l);
