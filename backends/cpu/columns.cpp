@@ -28,6 +28,20 @@ void copy_line(const T* __restrict from, T* __restrict to, std::int64_t n) {
   *reinterpret_cast<V*>(to + n - L) = *reinterpret_cast<const V*>(from + n - L);  // the rest, overlapping
 }
 
+/// to[i] = from[2 i]
+template <class T>
+void copy_every_second(const T* __restrict from, T* __restrict to, std::int64_t n) {
+  std::int64_t i = 0;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    using V = typename Block<T>::type;
+    for (; i + 4 < n; i += 4) {  // not the last one: nothing behind the line is read
+      const V a = *reinterpret_cast<const V*>(from + 2 * i), b = *reinterpret_cast<const V*>(from + 2 * i + 4);
+      *reinterpret_cast<V*>(to + i) = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+    }
+  }
+  for (; i < n; ++i) to[i] = from[2 * i];
+}
+
 template <class T>
 void add_line(const T* __restrict from, T* __restrict to, std::int64_t n) {
   using V = typename Block<T>::type;
@@ -114,37 +128,31 @@ void add_columns(const ConvPlan& plan, const T* columns, std::int64_t row0, std:
 
 template <class T>
 void pad_image(const PaddedImage& padded, const T* image, const std::int64_t* in, std::int64_t channels, T* to) {
-  const std::int64_t run = padded.run(), step = padded.phases;
-  const auto zeros = [&to](std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) to[i] = 0;
-    to += n;
-  };
-  for (std::int64_t c = 0; c < channels; ++c, image += in[0] * in[1] * in[2]) {
-    for (std::int64_t o0 = 0; o0 < padded.extent[0]; ++o0) {
-      const std::int64_t i0 = o0 - padded.low[0];
-      for (std::int64_t o1 = 0; o1 < padded.extent[1]; ++o1) {
-        const std::int64_t i1 = o1 - padded.low[1];
-        if (i0 < 0 || i0 >= in[0] || i1 < 0 || i1 >= in[1]) {
-          zeros(padded.extent[2]);
-          continue;
-        }
-        const T* line = image + (i0 * in[1] + i1) * in[2];
-        for (std::int64_t phase = 0; phase < step; ++phase) {
-          const std::int64_t shift = phase - padded.low[2];  // element o of the run is i = o step + shift of the line
-          const std::int64_t begin = std::clamp<std::int64_t>(shift >= 0 ? 0 : (step - 1 - shift) / step, 0, run);
-          const std::int64_t end =
-              std::clamp<std::int64_t>(shift >= in[2] ? 0 : (in[2] - 1 - shift) / step + 1, begin, run);
-          zeros(begin);
-          if (end > begin) {
-            const T* from = line + begin * step + shift;
-            if (step == 1) {
-              copy_line(from, to, end - begin);
-            } else {
-              for (std::int64_t i = 0; i < end - begin; ++i) to[i] = from[i * step];
-            }
-            to += end - begin;
+  const std::int64_t run = padded.run(), step = padded.phases * padded.step[2];
+  for (std::int64_t phase = 0; phase < padded.phases; ++phase) {
+    const std::int64_t shift = phase - padded.low[2];  // element o of the run is element o step + shift of the line
+    const std::int64_t begin = std::clamp<std::int64_t>(shift >= 0 ? 0 : (step - 1 - shift) / step, 0, run);
+    const std::int64_t end = std::clamp<std::int64_t>(shift >= in[2] ? 0 : (in[2] - 1 - shift) / step + 1, begin, run);
+    T* line_to = to + phase * run;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (std::int64_t o0 = 0; o0 < padded.extent[0]; ++o0) {
+        const std::int64_t i0 = o0 * padded.step[0] - padded.low[0];
+        for (std::int64_t o1 = 0; o1 < padded.extent[1]; ++o1, line_to += padded.extent[2]) {
+          const std::int64_t i1 = o1 * padded.step[1] - padded.low[1];
+          if (i0 < 0 || i0 >= in[0] || i1 < 0 || i1 >= in[1] || end == begin) {
+            std::memset(line_to, 0, static_cast<std::size_t>(run) * sizeof(T));
+            continue;
           }
-          zeros(run - end);
+          const T* from = image + ((c * in[0] + i0) * in[1] + i1) * in[2] + begin * step + shift;
+          for (std::int64_t i = 0; i < begin; ++i) line_to[i] = 0;
+          if (step == 1) {
+            copy_line(from, line_to + begin, end - begin);
+          } else if (step == 2) {
+            copy_every_second(from, line_to + begin, end - begin);
+          } else {
+            for (std::int64_t i = begin; i < end; ++i, from += step) line_to[i] = *from;
+          }
+          for (std::int64_t i = end; i < run; ++i) line_to[i] = 0;
         }
       }
     }

@@ -21,6 +21,7 @@ void add_columns(const ConvPlan& plan, const T* columns, std::int64_t row0, std:
 /// element i in run i mod phases, so that what a stride steps over lies side by side.
 struct PaddedImage {
   std::int64_t low[3] = {};            ///< elements in front of the image's first; below 0 where some are left out
+  std::int64_t step[3] = {1, 1, 1};    ///< every step-th element is there
   std::int64_t extent[3] = {1, 1, 1};  ///< padding included; of the last axis a multiple of phases
   std::int64_t phases = 1;
 

@@ -75,16 +75,24 @@ void cut(std::int64_t lanes, const std::int64_t* n, const Place& in, const Place
 /// What the windows of y look at: as much of x as output rows [begin, begin + count) along `axis` see, all of the rest.
 PaddedImage padded_input(const ConvPlan& s, int axis, std::int64_t begin, std::int64_t count) {
   PaddedImage p;
-  p.phases = s.axis[2].stride;
   for (int i = 0; i < 3; ++i) {
     const WindowAxis& a = s.axis[i];
     const std::int64_t first = i == axis ? begin : 0, n = i == axis ? count : a.out;
     p.low[i] = -a.first(first);
-    p.extent[i] = (n - 1) * a.stride + (a.kernel - 1) * a.dilation + 1;
+    if (a.kernel == 1) {  // what the stride steps over is not looked at
+      p.step[i] = a.stride;
+      p.extent[i] = n;
+    } else {
+      p.extent[i] = (n - 1) * a.stride + (a.kernel - 1) * a.dilation + 1;
+    }
   }
+  p.phases = s.axis[2].kernel == 1 ? 1 : s.axis[2].stride;
   p.extent[2] = round_up(p.extent[2], p.phases);
   return p;
 }
+
+/// From one output row to the next, in rows of that image.
+std::int64_t row_step(const WindowAxis& a) { return a.kernel == 1 ? 1 : a.stride; }
 
 /// The offsets in that image of the terms (channel, tap) of one group.
 void input_terms(const ConvPlan& s, const PaddedImage& p, std::int64_t* term) {
@@ -141,7 +149,7 @@ bool direct_forward(const ConvPlan& s, const T* x, const T* w, T* y) {
   extents_of(s, in);
   n[axis] = rows;
   const std::int64_t line = whole.extent[2];
-  const Place from = {0, whole.extent[1] * line * s.axis[0].stride, line * s.axis[1].stride};
+  const Place from = {0, whole.extent[1] * line * row_step(s.axis[0]), line * row_step(s.axis[1])};
   const Place to = {0, s.axis[1].out * s.axis[2].out, s.axis[2].out};
   Vectors full, last;
   cut(k.lanes, n, from, to, 1, &full);
@@ -213,6 +221,7 @@ bool direct_grad_input(const ConvPlan& s, T* dx, const T* w, const T* dy) {
   const Scratch<T> packed(s.groups * s.channels * depth);
   Phase phases[64];
   int used = 0;
+  bool gaps = false;
   std::int64_t filled = 0;
   for (std::int64_t number = 0; number < phase_count; ++number) {
     const std::int64_t r[3] = {number / s.axis[2].stride / s.axis[1].stride,
@@ -225,7 +234,7 @@ bool direct_grad_input(const ConvPlan& s, T* dx, const T* w, const T* dy) {
       n[i] = most < 0 ? 0 : std::max<std::int64_t>(0, most / a.stride - u0[i] + 1);
     }
     if (n[0] * n[1] * n[2] == 0) continue;
-    Phase& phase = phases[used++];
+    Phase& phase = phases[used];
     phase.first = filled;
     for (std::int64_t t = 0; t < s.taps; ++t) {
       const std::int64_t tap[3] = {t / s.axis[2].kernel / s.axis[1].kernel, t / s.axis[2].kernel % s.axis[1].kernel,
@@ -244,6 +253,11 @@ bool direct_grad_input(const ConvPlan& s, T* dx, const T* w, const T* dy) {
       }
     }
     phase.depth = filled - phase.first;
+    if (phase.depth == 0) {  // no tap reaches these
+      gaps = true;
+      continue;
+    }
+    ++used;
     for (std::int64_t g = 0; g < s.groups; ++g) {
       k.pack_rows(w + g * s.filters * s.depth, s.channels, s.taps, index + phase.first, phase.depth,
                   packed.data() + g * s.channels * depth + s.channels * phase.first);
@@ -265,6 +279,7 @@ bool direct_grad_input(const ConvPlan& s, T* dx, const T* w, const T* dy) {
     std::fill_n(memory.data() + s.filters * p.plane(), 64, T(0));
     for (std::int64_t job = begin; job < end; ++job) {
       pad_image(p, dy + job * s.filters * s.out_size, out, s.filters, memory.data());
+      if (gaps) std::fill_n(dx + job * s.channels * s.in_size, s.channels * s.in_size, T(0));
       for (int i = 0; i < used; ++i) {
         const Phase& phase = phases[i];
         Windows c = {};
@@ -315,7 +330,7 @@ bool direct_grad_weight(const ConvPlan& s, const T* x, const T* dy, std::int64_t
     for (std::int64_t o = panel * product_panel; o < end; o += length[lines++]) {
       const std::int64_t o2 = o % line, o1 = o / line % s.axis[1].out, o0 = o / line / s.axis[1].out;
       length[lines] = std::min(line - o2, end - o);
-      at[lines] = (o0 * s.axis[0].stride * p.extent[1] + o1 * s.axis[1].stride) * p.extent[2] + o2;
+      at[lines] = (o0 * row_step(s.axis[0]) * p.extent[1] + o1 * row_step(s.axis[1])) * p.extent[2] + o2;
     }
   }
   first[panels] = lines;
