@@ -14,6 +14,7 @@ constexpr double inline_work = 2e6;      // multiply-adds below which one thread
 constexpr std::int64_t one_strip = 192;  // rows up to which tiles only divide the columns
 constexpr std::int64_t tile_rows = 128;  // about: whole micro-kernels
 constexpr std::int64_t tile_columns = 256;
+constexpr std::int64_t turned_rows = 16;  // of C's columns, where its transpose is computed: whole lines are written
 constexpr std::int64_t packed_limit = 4 << 20;  // elements of packed B at a time: 16 MiB of float32
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -45,6 +46,38 @@ void by_columns(const ProductKernels& k, const Product& p, TileDone done) {
   const std::int64_t width = round_up(std::max<std::int64_t>(by_work, p.rows <= 16 ? 64 : 128), k.panel_columns);
   parallel_for(p.columns, width,
                [&](std::int64_t j0, std::int64_t j1) { one_tile(k, p, nullptr, 0, p.rows, j0, j1, done); });
+}
+
+/// The product transposed, C^T = B^T A^T, has the same chains. Worth it where B's columns are contiguous and A is the
+/// smaller one: A is packed, once, and the larger B is only copied.
+bool better_turned(const Product& p) {
+  return p.rows > 3 && p.rows < p.columns && p.b_depth_stride == 1 && p.b_column_stride != 1 && p.a_depth_stride == 1;
+}
+
+void by_columns_turned(const ProductKernels& k, const Product& p, TileDone done) {
+  Product t = p;
+  t.a = p.b;
+  t.b = p.a;
+  t.rows = p.columns;
+  t.columns = p.rows;
+  t.a_row_stride = p.b_column_stride;
+  t.a_depth_stride = p.b_depth_stride;
+  t.b_depth_stride = p.a_depth_stride;
+  t.b_column_stride = p.a_row_stride;
+  t.turned = true;
+  const Scratch<char> packed(round_up(t.columns, k.panel_columns) * t.depth * static_cast<std::int64_t>(k.item));
+  const double work = static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.depth);
+  const std::int64_t pack_width =
+      work <= inline_work ? t.columns : round_up(1 + 32768 / std::max<std::int64_t>(p.depth, 1), k.panel_columns);
+  parallel_for(t.columns, pack_width, [&](std::int64_t j0, std::int64_t j1) { k.pack(t, packed.data(), j0, j1); });
+  const auto by_work = static_cast<std::int64_t>(2 * inline_work / (work / static_cast<double>(p.columns)));
+  const std::int64_t height =
+      work <= inline_work ? p.columns : round_up(std::max<std::int64_t>(by_work, 64), turned_rows);
+  parallel_for(p.columns, height, [&](std::int64_t i0, std::int64_t i1) {
+    const Work memory(k, i1 - i0, t.columns, false);
+    k.tile(t, packed.data(), i0, i1, 0, t.columns, memory.memory.data());
+    done(0, p.rows, i0, i1);
+  });
 }
 
 /// Many rows: B is packed once, a stretch of columns at a time, and shared by a grid of tiles.
@@ -96,7 +129,9 @@ const ProductKernels& product_kernels(DType dtype) {
 }
 
 void run_product(const ProductKernels& k, const Product& p, TileDone done) {
-  if (p.rows <= one_strip) {
+  if (p.rows <= one_strip && better_turned(p)) {
+    by_columns_turned(k, p, done);
+  } else if (p.rows <= one_strip) {
     by_columns(k, p, done);
   } else {
     by_grid(k, p, done);

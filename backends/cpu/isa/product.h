@@ -24,6 +24,7 @@ struct Product {
   int64_t b_depth_stride, b_column_stride;
   int64_t c_row_stride;  // C's columns are contiguous
   bool accumulate;
+  bool turned;  // C lies transposed: its rows are contiguous, c_row_stride from column to column
 };
 
 struct ProductKernels {
@@ -38,8 +39,8 @@ struct ProductKernels {
   void (*pack)(const Product&, void* packed, int64_t j0, int64_t j1);
 
   /// Computes C[i0:i1, j0:j1]. j0 is a multiple of panel_columns. `packed` as above, or null: B is then packed panel by
-  /// panel as it is met. Needs `work` of tile_work(i1 - i0, j1 - j0, packed == null) bytes, 64-byte aligned. Tiles may
-  /// run at the same time, in any order.
+  /// panel as it is met; not with `turned`. Needs `work` of tile_work(i1 - i0, j1 - j0, packed == null) bytes, 64-byte
+  /// aligned. Tiles may run at the same time, in any order.
   void (*tile)(const Product&, const void* packed, int64_t i0, int64_t i1, int64_t j0, int64_t j1, void* work);
   size_t (*tile_work)(int64_t rows, int64_t columns, bool packs_b);
 };

@@ -65,15 +65,31 @@ T definition(const Matrix<T>& a, const Matrix<T>& b, std::int64_t i, std::int64_
 
 template <class T>
 Product arguments(const Matrix<T>& a, const Matrix<T>& b, T* c, std::int64_t c_row, bool accumulate = false) {
-  return {a.data.data(), b.data.data(), c,     a.rows,   b.columns, a.columns,
-          a.row,         a.column,      b.row, b.column, c_row,     accumulate};
+  return {a.data.data(), b.data.data(), c,        a.rows, b.columns,  a.columns, a.row,
+          a.column,      b.row,         b.column, c_row,  accumulate, false};
 }
 
 /// How the result is put together.
-enum class Way { packed, on_the_fly, small_tiles };
+enum class Way { packed, on_the_fly, small_tiles, turned };
 
 template <class T>
 void compute(const ProductKernels& k, const Product& p, Way way) {
+  if (way == Way::turned) {  // C^T = B^T A^T
+    Product t = {p.b,
+                 p.a,
+                 p.c,
+                 p.columns,
+                 p.rows,
+                 p.depth,
+                 p.b_column_stride,
+                 p.b_depth_stride,
+                 p.a_depth_stride,
+                 p.a_row_stride,
+                 p.c_row_stride,
+                 p.accumulate,
+                 true};
+    return compute<T>(k, t, Way::packed);
+  }
   const std::int64_t width = (p.columns + k.panel_columns - 1) / k.panel_columns * k.panel_columns;
   const Memory packed = memory(static_cast<std::size_t>(width * p.depth) * sizeof(T));
   const auto run = [&](const void* b, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
@@ -111,7 +127,7 @@ void matches_definition() {
           for (std::int64_t i = 0; i < s.m; ++i) {
             for (std::int64_t j = 0; j < s.n; ++j) expected.push_back(definition(a, b, i, j, has_fma(*set)));
           }
-          for (const Way way : {Way::packed, Way::on_the_fly, Way::small_tiles}) {
+          for (const Way way : {Way::packed, Way::on_the_fly, Way::small_tiles, Way::turned}) {
             Guarded<T> c(s.m * s.n);
             compute<T>(k, arguments(a, b, c.data(), s.n), way);
             EXPECT_EQ(different(c.values(), expected), 0)
@@ -188,7 +204,7 @@ void sixteen_bits(const ProductKernels& k, const Kernels& set) {
       p.a = ha.data();
       p.b = hb.data();
       p.c = c.data();
-      for (const Way way : {Way::packed, Way::on_the_fly, Way::small_tiles}) {
+      for (const Way way : {Way::packed, Way::on_the_fly, Way::small_tiles, Way::turned}) {
         compute<float>(k, p, way);
         EXPECT_EQ(different(c, expected), 0) << set.isa;
       }
