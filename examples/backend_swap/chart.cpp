@@ -63,7 +63,10 @@ std::vector<double> Scale::ticks(int at_most) const {
       break;
     }
   }
-  for (double v = std::ceil(low_ / step - slack) * step; v <= high_ + step * 1e-6; v += step) {
+  const double first = std::ceil(low_ / step - slack) * step;
+  for (int i = 0; i <= at_most + 1; ++i) {  // counted: adding a small step to a large number need not change it
+    const double v = first + i * step;
+    if (v > high_ + step * 1e-6) break;
     all.push_back(std::fabs(v) < step * 1e-6 ? 0 : v);
   }
   return all;
@@ -94,7 +97,7 @@ std::vector<std::string> lines_of(const std::string& words, std::size_t characte
 
 double draw_title(Drawing& d, const std::string& title) {
   double y = 4;
-  for (const std::string& line : lines_of(title, 58, 2)) {
+  for (const std::string& line : lines_of(title, 52, 2)) {
     y += 15;
     d.words(8, y, line, "h");
   }

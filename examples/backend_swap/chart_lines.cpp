@@ -66,6 +66,12 @@ class Labels {
 }  // namespace
 
 void draw_lines(Drawing& d, const Chart& chart, double& y) {
+  const auto empty = [](const Series& s) { return s.published || s.points.empty(); };
+  if (std::all_of(chart.series.begin(), chart.series.end(), empty)) {
+    d.words(8, y + 14, "nothing was measured: the table says why", "s m");
+    y += 24;
+    return;
+  }
   Range xs, ys;
   for (const Series& s : chart.series) {
     for (const Point& p : s.points) {
@@ -142,7 +148,7 @@ void draw_lines(Drawing& d, const Chart& chart, double& y) {
       if (!p.label.empty() && sx.shows(p.x)) labels.put(d, sx(p.x), sy(p.y), p.label);
     }
   }
-  y = draw_legend(d, y, legend);
+  if (legend.size() > 1) y = draw_legend(d, y, legend);
 }
 
 }  // namespace lab

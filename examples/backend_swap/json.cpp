@@ -302,6 +302,8 @@ Results from_json(const std::string& text, const std::string& name) {
     json = Json::parse(text);
   } catch (const Json::parse_error& e) {
     throw BadResults(name + ": is no JSON (byte " + std::to_string(e.byte) + "): " + e.what());
+  } catch (const Json::exception& e) {  // a number that no double holds
+    throw BadResults(name + ": is no JSON: " + std::string(e.what()));
   }
   const Field root(json, "", name);
   if (!json.is_object() || !root.has("schema")) {

@@ -66,6 +66,9 @@ int run(const Options& options) {
 
   // Everything that can be refused is refused before anything is measured.
   const std::vector<lab::Results> overlays = read_overlays(options);
+  if (!options.data.empty() && options.data != "synthetic" && !std::filesystem::is_directory(options.data)) {
+    throw weft::IoError(weft::ErrorCode::io_open, "--data", options.data + " is no folder");
+  }
   lab::prepare_folder(options.out);
   const lab::Machine machine = lab::this_machine();
   lab::Results results = lab::earlier_results(options.out, machine);

@@ -87,6 +87,22 @@ class BackendSwap(unittest.TestCase):
         self.assert_refused_unmeasured(done, "--out", file)
         self.assertLess(time.monotonic() - begin, 10)
 
+    def test_a_data_folder_that_is_not_there_is_refused(self):
+        self.assert_refused_unmeasured(self.run_program(*SMALL, "--data", self.folder + "/none"), "--data", "is no folder")
+
+    def test_a_strange_but_valid_overlay_is_drawn(self):
+        _, _, results = self.run_well(*SMALL)
+        chart = results["sections"][0]["charts"][0]
+        point = {"x": 1e16, "y": 1e-300, "low": -5, "high": 1e300, "label": "<far> away"}
+        chart["series"] = [{"name": "far", "line": True, "dots": True, "published": False, "points": [point, {**point, "x": 1e16 + 2}]}]
+        bars = results["sections"][0]["charts"][1]
+        bars["bars"] = [{"label": "none", "parts": [], "low": 0, "high": 0, "note": ""},
+                        {"label": "less than nothing", "parts": [-3], "low": -4, "high": -2, "note": ""}]
+        results["sections"][0]["charts"].append({**chart, "id": "only-there"})
+        self.run_well(*SMALL, "--overlay", self.write("overlay.json", results))
+        for name in ["matmul.svg", "matmul-speedup.svg", "only-there.svg"]:
+            xml.etree.ElementTree.fromstring(self.read(name))
+
     def test_bad_overlays_are_refused_with_the_field_named(self):
         _, _, good = self.run_well(*SMALL)
 
@@ -107,6 +123,7 @@ class BackendSwap(unittest.TestCase):
         cases = [
             ("broken", json.dumps(good)[:-40], ["is no JSON", "byte"]),
             ("empty", "", ["is no JSON"]),
+            ("a number too large", json.dumps(good).replace('"value": ', '"value": 1e999, "old": ', 1), ["is no JSON"]),
             ("a list", [], ['"schema"']),
             ("foreign", {"weft": "0.1.0", "backend": "cpu"}, ['"schema"', "no results.json"]),
             ("another schema", changed(set_in("schema", value="other")), ['"schema"', "other"]),

@@ -55,11 +55,11 @@ void same_training(Context& context, Section& section, const weft::FoundMnist& d
   Cell serial_epoch = absent(""), all_epoch = absent("");
   for (const Place& place : context.places) {
     std::string why_not = place.why_not;
-    if (why_not.empty() && place.device == weft::serial()) {
-      why_not = context.limit > 0
-                    ? context.budget.refuse_run(step_seconds(place, plan) * seeds * plan.epochs *
-                                                static_cast<double>(plan.examples) / static_cast<double>(plan.batch))
-                    : "";
+    if (why_not.empty() && context.limit > 0 && place.device == weft::serial()) {
+      // --limit was asked for: all the time there is may go into it.
+      const double steps = std::ceil(static_cast<double>(plan.examples) / static_cast<double>(plan.batch));
+      const double seconds = step_seconds(place, plan) * steps * seeds * plan.epochs;
+      if (seconds > context.budget.left()) why_not = context.budget.refuse_run(seconds);
     }
     if (!why_not.empty()) {
       std::vector<Cell> row = {text(place.name)};
