@@ -34,7 +34,8 @@ void draw_bars(Drawing& d, const Chart& chart, double& y) {
   double height = 0;
   for (const Bar& b : chart.bars) height += 14.0 * static_cast<double>(label_lines(b).size()) + 24;
   const double top = y, bottom = y + height;
-  const double below = draw_x_axis(d, chart.x, scale, top, bottom, 5);
+  const bool any = std::any_of(chart.bars.begin(), chart.bars.end(), [](const Bar& b) { return !b.parts.empty(); });
+  const double below = any ? draw_x_axis(d, chart.x, scale, top, bottom, 5) : bottom + 4;
 
   for (const Bar& b : chart.bars) {
     for (const std::string& line : label_lines(b)) {
