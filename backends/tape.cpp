@@ -169,10 +169,10 @@ void Tape::replay(int times) {
   for (int i = 0; i < times; ++i) make_calls();
 }
 
-void Tape::replay_together(const std::function<void(Backend&, int)>& before_step) {
+void Tape::replay_together(const PlaceOf& place_of) {
   refuse_replay();
   const TagKept kept(target_);
-  if (together_ == nullptr) together_ = record_graph(steps_per_graph(), before_step);
+  if (together_ == nullptr) together_ = record_graph(steps_per_graph(), place_of);
   target_.replay(together_, 1);
 }
 
@@ -189,16 +189,18 @@ void Tape::make_calls() {
 }
 
 /// A target with graphs of its own is told the calls once.
-Capture* Tape::record_graph(int steps, const std::function<void(Backend&, int)>& before_step) {
+Capture* Tape::record_graph(int steps, const PlaceOf& place_of) {
+  struct Placing {
+    Tape& tape;
+    ~Placing() { tape.place_of_ = nullptr; }
+  } const placing{*this};
+  place_of_ = place_of ? &place_of : nullptr;
   if (!target_.begin_capture()) {
     throw StateError(ErrorCode::not_built, "replay",
                      message("'", target_.facts().name, "' records no graphs after all"), here_of(current_tag()));
   }
   try {
-    for (int i = 0; i < steps; ++i) {
-      if (before_step) before_step(target_, i);
-      make_calls();
-    }
+    for (step_ = 0; step_ < steps; ++step_) make_calls();
   } catch (...) {
     try {
       target_.drop_capture(target_.end_capture());
@@ -207,6 +209,20 @@ Capture* Tape::record_graph(int steps, const std::function<void(Backend&, int)>&
     throw;
   }
   return target_.end_capture();
+}
+
+OptimArgs Tape::placed(OptimArgs args) const {
+  if (place_of_ == nullptr) return args;
+  for (Argument* word : {&args.lr, &args.step, &args.grad_scale}) {
+    if (!word->is_number) word->view.data = (*place_of_)(word->view.data, step_);
+  }
+  return args;
+}
+
+RandomKey Tape::placed(RandomKey key) const {
+  if (place_of_ == nullptr || key.draw_base == nullptr) return key;
+  key.draw_base = static_cast<const std::uint64_t*>((*place_of_)(const_cast<std::uint64_t*>(key.draw_base), step_));
+  return key;
 }
 
 const std::uint64_t* Tape::make_draw_base() {
@@ -392,7 +408,7 @@ void Tape::scatter_add(const TensorView& from, int axis, const TensorView& index
 }
 void Tape::random(RandomKind kind, const RandomKey& key, const TensorView& out) {
   note_draw(key);
-  run([kind, key = key, out = unstamped(out)](Backend& backend) { backend.random(kind, key, out); });
+  run([this, kind, key = key, out = unstamped(out)](Backend& backend) { backend.random(kind, placed(key), out); });
 }
 void Tape::conv(Pass pass, const ConvGeometry& g, const TensorView& x, const TensorView& w, const TensorView& y) {
   run([pass, g = g, x = unstamped(x), w = unstamped(w), y = unstamped(y)](Backend& backend) {
@@ -465,7 +481,9 @@ void Tape::batch_norm_backward(const TensorView& dy, const TensorView& x, const 
 }
 void Tape::dropout(double p, const RandomKey& key, const TensorView& x, const TensorView& y) {
   note_draw(key);
-  run([p, key = key, x = unstamped(x), y = unstamped(y)](Backend& backend) { backend.dropout(p, key, x, y); });
+  run([this, p, key = key, x = unstamped(x), y = unstamped(y)](Backend& backend) {
+    backend.dropout(p, placed(key), x, y);
+  });
 }
 void Tape::linear(Activation act, const TensorView& x, const TensorView& w, const TensorView& b, const TensorView& y,
                   void* aux) {
@@ -486,7 +504,9 @@ void Tape::optimise(const OptimArgs& args, std::span<const OptimSlot> slots) {
     refuse("a host learning rate inside a captured step would be frozen: pass a rank-0 float64 view");
   if (args.step.is_number)
     refuse("a host step count inside a captured step would be frozen: pass a rank-0 float64 view");
-  run([args = unstamped(args), slots = unstamped(slots)](Backend& backend) { backend.optimise(args, slots); });
+  run([this, args = unstamped(args), slots = unstamped(slots)](Backend& backend) {
+    backend.optimise(placed(args), slots);
+  });
 }
 void Tape::sum_squares(std::span<const TensorView> views, const TensorView& out) {
   run([views = unstamped(views), out = unstamped(out)](Backend& backend) { backend.sum_squares(views, out); });

@@ -68,9 +68,12 @@ class Tape final : public Backend, public Router {
 
   /// How many steps a recording of the target's own may hold at once; 1 where the target records none.
   int steps_per_graph() const noexcept { return graphs_ ? 8 : 1; }
-  /// steps_per_graph() replays as one of the target's recordings, which saves the host's work between them.
-  /// `before_step(target, i)` makes calls of its own in front of step i when that recording is made, at the first call.
-  void replay_together(const std::function<void(Backend&, int)>& before_step);
+  /// steps_per_graph() replays as one of the target's recordings, which saves the host's work between them. Words that
+  /// the recorded optimise, random and dropout calls read (a learning rate, a draw) may lie elsewhere for every step:
+  /// `place_of(word, i)` says where that of step i is, or gives back what is none of its words. Asked when that
+  /// recording is made, at the first call.
+  using PlaceOf = std::function<void*(void* word, int step)>;
+  void replay_together(const PlaceOf& place_of);
 
   /// A word in the target's memory that starts at 0 and that every replay advances by the number of draws of a step:
   /// for RandomKey::draw_base, one for each generator that draws in the step. A step's draws are the range of the
@@ -184,7 +187,9 @@ class Tape final : public Backend, public Router {
   void run(F f);
   void refuse(const char* what) const;
   void make_calls();
-  Capture* record_graph(int steps, const std::function<void(Backend&, int)>& before_step);
+  Capture* record_graph(int steps, const PlaceOf& place_of);
+  OptimArgs placed(OptimArgs args) const;
+  RandomKey placed(RandomKey key) const;
   void note_draw(const RandomKey& key);
   void drop_reference() noexcept;
 
@@ -192,9 +197,11 @@ class Tape final : public Backend, public Router {
   bool recorded_ = false;
   std::vector<std::unique_ptr<Call>> calls_;
   std::vector<Draws> draws_;
-  const bool graphs_;            // whether the target records graphs of its own; made when first replayed:
-  Capture* graph_ = nullptr;     // of one step
-  Capture* together_ = nullptr;  // of steps_per_graph()
+  const bool graphs_;                  // whether the target records graphs of its own; made when first replayed:
+  Capture* graph_ = nullptr;           // of one step
+  Capture* together_ = nullptr;        // of steps_per_graph()
+  const PlaceOf* place_of_ = nullptr;  // while that one is made, and its step
+  int step_ = 0;
 
   mutable std::mutex arena_;  // guards what follows: blocks are freed by any thread
   std::vector<Block> blocks_;

@@ -68,7 +68,7 @@ void CapturedStep::replay(int times, CallSite at) {
   for (const int together = impl_->tape->steps_per_graph(); together > 1 && times >= together; times -= together) {
     script.begin_steps(together);
     try {
-      impl_->tape->replay_together([&](backends::Backend& recorder, int i) { script.load_words(recorder, i); });
+      impl_->tape->replay_together([&](void* word, int i) { return script.place_of(word, i); });
     } catch (...) {
       script.undo_steps(together);
       throw;

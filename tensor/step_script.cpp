@@ -129,14 +129,14 @@ void StepScript::end_steps(int count) noexcept {
   }
 }
 
-void StepScript::load_words(backends::Backend& recorder, int i) const {
-  auto* from = static_cast<char*>(table_) + static_cast<std::size_t>(i) * row_bytes();
+void* StepScript::place_of(void* word, int i) const noexcept {
+  auto* row = static_cast<char*>(table_) + static_cast<std::size_t>(i) * row_bytes();
   for (const auto& words : words_) {
-    const Shape shape = {static_cast<std::int64_t>(words->host.size())};
-    recorder.copy(backends::contiguous_view(from, DType::int64, shape),
-                  backends::contiguous_view(words->device, DType::int64, shape));
-    from += sizeof(words->host);
+    const auto offset = reinterpret_cast<std::uintptr_t>(word) - reinterpret_cast<std::uintptr_t>(words->device);
+    if (offset < sizeof(words->host)) return row + offset;  // an earlier address wraps round
+    row += sizeof(words->host);
   }
+  return word;
 }
 
 void StepScript::undo_first(std::size_t count) noexcept {

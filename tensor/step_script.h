@@ -43,7 +43,7 @@ class StepScript {
   /// Host work of each step. `undo` takes it back when a later part of the same step throws; it must not throw itself.
   void act(std::function<void()> run, std::function<void()> undo);
 
-  /// A rank-0 float64 on the device that holds what `value` returns at its turn in each step.
+  /// A rank-0 float64 on the device that holds what `value` returns at its turn in each step: for an optimiser's call.
   backends::TensorView number(std::function<double()> value);
   /// The key of one draw of `generator` in each step; the draw is taken at each replay, not now.
   backends::RandomKey draw(Generator& generator);
@@ -82,8 +82,8 @@ class StepScript {
   void begin_steps(int count);  ///< after a throw nothing has happened
   void undo_steps(int count) noexcept;
   void end_steps(int count) noexcept;
-  /// Recorded at the beginning of step `i` of such a recording: that step's row of the table becomes the words.
-  void load_words(backends::Backend& recorder, int i) const;
+  /// Where step `i` of such a recording finds a word: in its row of the table; what is none of the words stays itself.
+  void* place_of(void* word, int i) const noexcept;
 
  private:
   struct Action {
