@@ -11,6 +11,7 @@
 #include <weft/autograd/grad_mode.h>
 #include <weft/autograd/gradcheck.h>
 #include <weft/autograd/saved_tensor_hooks.h>
+#include <weft/backends/choose_device.h>
 #include <weft/backends/exhibits.h>
 #include <weft/backends/options.h>
 #include <weft/backends/registry.h>

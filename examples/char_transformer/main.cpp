@@ -96,7 +96,9 @@ std::string write_sample(Transformer& model, const Vocabulary& vocabulary, const
 
 int run(const Options& options) {
   if (options.threads > 0) weft::set_num_threads(options.threads);
-  const weft::Device device = choose_device(options.backend);
+  const weft::DeviceChoice choice = weft::choose_device(options.backend);
+  const weft::Device device = choice.device;
+  if (options.backend == "auto") std::printf("backend: %s\n", choice.reason.c_str());
   const Text text = read_text(options.text);
   const Vocabulary vocabulary(text.bytes);
   const std::vector<std::int64_t> tokens = vocabulary.encode(text.bytes);

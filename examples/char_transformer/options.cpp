@@ -1,6 +1,5 @@
 #include "options.h"
 
-#include <cstdio>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -63,12 +62,4 @@ int parse_options(int argc, char** argv, Options& options) {
     return app.exit(e) == 0 ? 0 : 2;
   }
   return -1;
-}
-
-weft::Device choose_device(const std::string& backend) {
-  if (backend != "auto") return weft::parse_device(backend);
-  const std::string why_not = weft::backends::why_unavailable(weft::cuda());
-  std::printf("backend: %s\n", why_not.empty() ? "cuda, because it can be had"
-                                               : ("cpu, because cuda cannot be had: " + why_not).c_str());
-  return why_not.empty() ? weft::cuda() : weft::cpu();
 }

@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <string>
 
-#include <weft/core/device.h>
-
 struct Options {
   std::string text;  ///< a file, "synthetic", or empty: weft's own documentation
   std::string backend = "auto";
@@ -28,7 +26,3 @@ struct Options {
 
 /// Reads the command line. Returns the exit status when there is nothing to do (--help, a mistake), -1 to go on.
 int parse_options(int argc, char** argv, Options& options);
-
-/// "auto" is CUDA where it can be had and the CPU otherwise, and prints which and why; every other name is taken
-/// literally.
-weft::Device choose_device(const std::string& backend);

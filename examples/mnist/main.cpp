@@ -71,7 +71,9 @@ int run(const Options& options) {
   check_writable("--predictions", options.predictions);
   if (options.threads > 0) weft::set_num_threads(options.threads);
 
-  const weft::Device device = choose_device(options.backend);
+  const weft::DeviceChoice choice = weft::choose_device(options.backend);
+  const weft::Device device = choice.device;
+  if (options.backend == "auto") std::printf("backend: %s\n", choice.reason.c_str());
   weft::backends::Backend& backend = weft::backends::backend_for(device);
   weft::FoundMnist data = get_data(options);
   if (!data.notice.empty()) std::printf("note: %s\n", data.notice.c_str());

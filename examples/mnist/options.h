@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <weft/core/device.h>
-
 struct Options {
   std::string backend = "auto";
   std::string data;      ///< a folder with the four IDX files, "synthetic", or empty: look for it
@@ -34,7 +32,3 @@ struct Options {
 
 /// Reads the command line. Returns the exit status when there is nothing to do (--help, a mistake), -1 to go on.
 int parse_options(int argc, char** argv, Options& options);
-
-/// "auto" is CUDA where it can be had and the CPU otherwise, and prints which and why; every other name is taken
-/// literally.
-weft::Device choose_device(const std::string& backend);

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include <weft/backends/choose_device.h>
 #include <weft/backends/registry.h>
 #include <weft/core/error.h>
 
@@ -45,6 +46,21 @@ TEST(Registry, NamesAreInOrder) {
   EXPECT_EQ(parse_device("order-one"), one);
   EXPECT_EQ(to_string(two), "order-two");
   EXPECT_NE(&backend_for(one), &backend_for(two));
+}
+
+TEST(ChooseDevice, AutoSaysWhichAndWhy) {
+  const DeviceChoice choice = choose_device("auto");
+  const std::string why_not = backends::why_unavailable(cuda());
+  EXPECT_EQ(choice.device, why_not.empty() ? cuda() : cpu());
+  EXPECT_TRUE(contains(choice.reason, why_not.empty() ? "cuda" : why_not)) << choice.reason;
+  EXPECT_TRUE(contains(choice.reason, why_not.empty() ? "because it can be had" : "cpu, because")) << choice.reason;
+}
+
+TEST(ChooseDevice, OtherNamesAreTakenLiterally) {
+  EXPECT_EQ(choose_device("serial").device, serial());
+  EXPECT_EQ(choose_device("cuda").device, cuda()) << "whether it can be had shows when it is used";
+  EXPECT_TRUE(contains(choose_device("cpu").reason, "cpu"));
+  EXPECT_THROW(choose_device("abacus"), DeviceError);
 }
 
 TEST(Registry, ANameIsTakenOnce) {
