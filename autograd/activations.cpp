@@ -38,15 +38,7 @@ Tensor elu(const Tensor& x, double alpha, CallSite at) {
   return y;
 }
 
-namespace {
-
-// Phi(x) + x phi(x)
-Tensor gelu_slope(const Tensor& x, CallSite at) {
-  const Tensor doubled = add(erf(mul({x, at}, std::numbers::sqrt2 / 2), at), 1);
-  const Tensor bell = exp(mul({square(x, at), at}, -0.5), at);
-  const Tensor density = mul(mul({x, at}, bell), std::numbers::inv_sqrtpi / std::numbers::sqrt2);
-  return add(mul({doubled, at}, 0.5), density);
-}
+namespace autograd {
 
 // s + x s (1 - s) 2u' with s = 1 / (1 + e^-2u), 2u = 2 sqrt(2 / pi) (x + 0.044715 x^3)
 Tensor gelu_tanh_slope(const Tensor& x, CallSite at) {
@@ -55,6 +47,18 @@ Tensor gelu_tanh_slope(const Tensor& x, CallSite at) {
   const Tensor s = sigmoid(mul(mul({x, at}, add(mul({squared, at}, cubic), 1)), scale), at);
   const Tensor inner = mul(add(mul({squared, at}, 3 * cubic), 1), scale);
   return mul({s, at}, add(mul(mul({x, at}, sub({1, at}, s)), inner), 1));
+}
+
+}  // namespace autograd
+
+namespace {
+
+// Phi(x) + x phi(x)
+Tensor gelu_slope(const Tensor& x, CallSite at) {
+  const Tensor doubled = add(erf(mul({x, at}, std::numbers::sqrt2 / 2), at), 1);
+  const Tensor bell = exp(mul({square(x, at), at}, -0.5), at);
+  const Tensor density = mul(mul({x, at}, bell), std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+  return add(mul({doubled, at}, 0.5), density);
 }
 
 // s (1 + x (1 - s))
@@ -85,7 +89,7 @@ Tensor gelu(const Tensor& x, Approximate approximate, CallSite at) {
   if (approximate == Approximate::none) {
     return gated(UnaryOp::gelu, BinaryOp::gelu_backward, gelu_slope, x, "gelu", at);
   }
-  return gated(UnaryOp::gelu_tanh, BinaryOp::gelu_tanh_backward, gelu_tanh_slope, x, "gelu", at);
+  return gated(UnaryOp::gelu_tanh, BinaryOp::gelu_tanh_backward, autograd::gelu_tanh_slope, x, "gelu", at);
 }
 
 Tensor silu(const Tensor& x, CallSite at) {

@@ -24,6 +24,8 @@ DetectAnomaly::DetectAnomaly(const AnomalyOptions& options) noexcept : options_(
 
 DetectAnomaly::~DetectAnomaly() { innermost = outer_; }
 
+bool DetectAnomaly::active() noexcept { return innermost != nullptr; }
+
 namespace autograd {
 
 const AnomalyOptions* anomaly() noexcept { return innermost; }

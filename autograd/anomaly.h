@@ -31,6 +31,9 @@ class WEFT_API DetectAnomaly {
   DetectAnomaly(const DetectAnomaly&) = delete;
   DetectAnomaly& operator=(const DetectAnomaly&) = delete;
 
+  /// Whether a scope is alive on this thread.
+  static bool active() noexcept;
+
  private:
   AnomalyOptions options_;
   const AnomalyOptions* outer_;

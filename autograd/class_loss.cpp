@@ -105,31 +105,41 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntr
     return o.reduction == Reduction::none ? reshape(losses, labels.shape(), at) : losses;
   }
   Recorder r{name, at, logits};
-  Tensor dlogits;  // of the sum of the losses; made in the same pass when there will be a way back
-  const Tensor losses = ops::cross_entropy(logits, labels, r ? &dlogits : nullptr, name, at, options);
+  // The mean comes from the same call, but for 16-bit dtypes: they divide the gradient by the rows when a loss scale
+  // has been multiplied in, or it would be rounded away before.
+  const bool narrow = logits.defined() && item_size(logits.dtype()) < sizeof(float);
+  const bool mean_of_call = o.reduction == Reduction::mean && !narrow;
+  Tensor dlogits;  // of the sum of the losses, or of the mean; made in the same pass when there will be a way back
+  const Tensor losses = ops::cross_entropy(logits, labels, r ? &dlogits : nullptr, name, at, options, mean_of_call);
   Tensor y = losses, divisor;
   if (o.reduction == Reduction::sum) y = ops::reduce(ReduceOp::sum, losses, {}, false, name, at);
-  if (o.reduction == Reduction::mean) {
+  if (o.reduction == Reduction::mean && narrow) {
     divisor = weight_of_rows(labels, options, logits, name, at);
-    const bool narrow = divisor.dtype() != logits.dtype();
-    const Tensor wide = narrow ? ops::cast(losses, divisor.dtype(), name, at) : losses;
+    const Tensor wide = ops::cast(losses, divisor.dtype(), name, at);
     const Tensor total = ops::reduce(ReduceOp::sum, wide, {}, false, name, at);
-    y = ops::binary(BinaryOp::div, {total, at}, {divisor, at}, name, at);
-    if (narrow) y = ops::cast(y, logits.dtype(), name, at);
+    y = ops::cast(ops::binary(BinaryOp::div, {total, at}, {divisor, at}, name, at), logits.dtype(), name, at);
   }
   if (r) {
-    r.record(y, [options, reduction = o.reduction, dlogits, divisor, x = r.keep(logits),
-                 target = r.keep(labels)](Back& back) {
+    autograd::Node& node = r.record(y, [options, reduction = o.reduction, mean_of_call, dlogits, divisor,
+                                        x = r.keep(logits), target = r.keep(labels)](Back& back) {
+      if (back.is_one()) {
+        back[0] = dlogits;
+        return;
+      }
+      const char* const call = "cross_entropy";
       Tensor dy = back.dy;  // per row
       if (reduction == Reduction::none) dy = unsqueeze(dy, 1, back.at);
-      if (reduction == Reduction::mean)
-        dy = to(div({to(dy, divisor.dtype(), back.at), back.at}, divisor), dy.dtype(), back.at);
+      if (reduction == Reduction::mean && (!mean_of_call || grad_enabled())) {
+        const Tensor by = mean_of_call ? weight_of_rows(back(target), options, back(x), call, back.at) : divisor;
+        dy = to(div({to(dy, by.dtype(), back.at), back.at}, by), dy.dtype(), back.at);
+      }
       if (grad_enabled()) {
-        back[0] = mul({composed_gradient(back(x), back(target), options, "cross_entropy", back.at), back.at}, dy);
+        back[0] = mul({composed_gradient(back(x), back(target), options, call, back.at), back.at}, dy);
       } else {
         back[0] = mul({dlogits, back.at}, dy);
       }
     });
+    node.knows_one = !narrow;
   }
   return y;
 }

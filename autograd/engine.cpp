@@ -134,11 +134,24 @@ void Run::seed(const Tensor& output, const Tensor& gradient) {
         at_);
   }
   claim_behind(*root);
+  if (!gradient.defined() && root->knows_one) {
+    ones_.push_back(root);
+    return;
+  }
   Tensor start = gradient.defined() ? gradient : ones_like(output, at_);
   if (root->is_leaf) {
     if (wants(root)) accumulate(leaves_[leaf_index_.at(root)].gradient, std::move(start));
   } else {
     accumulate(root->gradient, std::move(start));
+  }
+}
+
+// A 1 that is the only gradient and that nobody but the formula sees needs no memory.
+void Run::seed_ones() {
+  for (Node* root : ones_) {
+    root->is_one =
+        root->arrivals == 1 && root->hooks == nullptr && inputs_.count(root) == 0 && !create_ && anomaly_ == nullptr;
+    if (!root->is_one) accumulate(root->gradient, ones(root->shape, {root->device, root->dtype}, at_));
   }
 }
 
@@ -152,6 +165,8 @@ void Run::claim(Node& node) {
   }
   const void* nobody = nullptr;
   if (node.owner.compare_exchange_strong(nobody, this, std::memory_order_acq_rel)) {
+    node.multiplied = node.is_one = false;
+    node.arrivals = 0;
     if (!node.freed || inputs_.count(&node) != 0) return;
     throw AutogradError(
         ErrorCode::graph_freed, name_,
@@ -187,9 +202,12 @@ void Run::claim_behind(Node& root) {
       if (!restricted_) add_leaf(static_cast<Leaf&>(node));
       const auto known = leaf_index_.find(&node);
       if (known != leaf_index_.end()) leaves_[known->second].reached = true;
-    } else if (node.sequence >= oldest_ && node.owner.load(std::memory_order_relaxed) != this) {
-      claim(node);
-      stack_.push_back(&node);
+    } else if (node.sequence >= oldest_) {
+      if (node.owner.load(std::memory_order_relaxed) != this) {
+        claim(node);
+        stack_.push_back(&node);
+      }
+      ++node.arrivals;
     }
   };
   stack_.clear();
@@ -209,6 +227,13 @@ bool Run::wants(const Node* target) const {
   return !restricted_ || (target->sequence >= oldest_ && (target->needed || inputs_.count(target) != 0));
 }
 
+Wish Run::wish_of(const Node* target) const {
+  if (!wants(target)) return Wish::no;
+  const bool unseen = target->activation != Activation::none && target->arrivals == 1 && target->hooks == nullptr &&
+                      !create_ && anomaly_ == nullptr && inputs_.count(target) == 0;
+  return unseen ? Wish::may_multiply : Wish::yes;
+}
+
 // From the oldest node up: a node is needed when one of its edges leads to something wanted.
 void Run::find_needed() {
   for (auto step = order_.rbegin(); step != order_.rend(); ++step) {
@@ -226,6 +251,7 @@ void Run::run() {
   const auto later_first = [](const Step& a, const Step& b) { return a.sequence > b.sequence; };
   if (!std::is_sorted(order_.begin(), order_.end(), later_first)) std::sort(order_.begin(), order_.end(), later_first);
   if (restricted_) find_needed();
+  seed_ones();
   for (const Step& next : order_) step(*next.node);
   for (LeafGradient& slot : leaves_) {
     if (!slot.gradient.defined()) continue;
@@ -236,31 +262,33 @@ void Run::run() {
 
 void Run::step(Node& node) {
   Tensor dy = std::exchange(node.gradient, Tensor());
-  if (!dy.defined()) return;
+  if (!dy.defined() && !node.is_one) return;
   if (anomaly_ != nullptr) check_anomaly(dy, node, "the sum of the gradients that arrive at the result of ");
-  dy = hooked(node, std::move(dy));
+  if (!node.is_one) dy = hooked(node, std::move(dy));
   if (restricted_) {
     const auto input = inputs_.find(&node);
     if (input != inputs_.end()) input->second = dy;
     if (!node.needed) return;
   }
   const std::uint32_t count = node.edge_count;
-  wanted_.assign(count, 0);
-  for (std::uint32_t i = 0; i < count; ++i) wanted_[i] = wants(node.edges[i]) ? 1 : 0;
+  wishes_.resize(count);
+  for (std::uint32_t i = 0; i < count; ++i) wishes_[i] = wish_of(node.edges[i]);
   gradients_.clear();
   gradients_.resize(count);
   {
-    Back back(node, dy, wanted_, gradients_, at_);
+    Back back(node, dy, wishes_, gradients_, at_);
     node.run(back);
   }
   for (std::uint32_t i = 0; i < count && anomaly_ != nullptr; ++i) {
-    if (wanted_[i] == 0 || !gradients_[i].defined()) continue;
+    if (wishes_[i] == Wish::no || !gradients_[i].defined()) continue;
     check_anomaly(gradients_[i], node,
                   message("the gradient of argument ", i, " computed by the backward of ").c_str());
   }
   dy = Tensor();  // so that a gradient passed on unchanged has one holder
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (wanted_[i] != 0 && gradients_[i].defined()) deliver(node, *node.edges[i], std::move(gradients_[i]));
+    if (wishes_[i] == Wish::no || !gradients_[i].defined()) continue;
+    if (wishes_[i] == Wish::multiplied) node.edges[i]->multiplied = true;
+    deliver(node, *node.edges[i], std::move(gradients_[i]));
   }
   if (!retain_) node.release();
 }

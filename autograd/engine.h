@@ -8,6 +8,7 @@
 
 #include <weft/autograd/cast_policy.h>
 #include <weft/autograd/node.h>
+#include <weft/autograd/record.h>
 
 namespace weft::autograd {
 
@@ -54,6 +55,8 @@ class Run {
   void add_leaf(Leaf& leaf);
   void find_needed();
   bool wants(const Node* target) const;
+  Wish wish_of(const Node* target) const;
+  void seed_ones();
   void step(Node& node);
   Tensor hooked(const Node& node, Tensor gradient);
   void deliver(const Node& from, Node& target, Tensor gradient);
@@ -79,7 +82,8 @@ class Run {
   std::unordered_map<const Node*, Tensor> inputs_;  // of restrict_to(), results of calls
   std::vector<Node*> stack_;
   std::vector<Tensor> gradients_;
-  std::vector<char> wanted_;
+  std::vector<Wish> wishes_;
+  std::vector<Node*> ones_;  // seeded with 1: written down, if somebody looks, when everything behind is known
 };
 
 }  // namespace weft::autograd

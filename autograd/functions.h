@@ -138,6 +138,11 @@ WEFT_API TopK topk(const Tensor& x, std::int64_t k, int axis = -1, bool largest 
 WEFT_API Tensor matmul(const Tensor& a, const Tensor& b, CallSite at = CallSite::here());
 /// x w^T + bias: x (.., in), weight (out, in), bias (out) or undefined -> (.., out). PyTorch's layout.
 WEFT_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, CallSite at = CallSite::here());
+/// The activation of that, in the same call: the values and gradients of relu(linear(..)) and its like, in fewer passes
+/// over memory. 16-bit dtypes round once instead of twice, so their bits differ but for relu. nn::Sequential asks for
+/// it by itself.
+WEFT_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
+                       CallSite at = CallSite::here());
 /// (m) x (n) -> (m, n): every product of an element of a and one of b.
 WEFT_API Tensor outer(const Tensor& a, const Tensor& b, CallSite at = CallSite::here());
 /// Einstein's summation over one or two operands of a floating dtype, as NumPy and PyTorch write it (einsum.cpp):
@@ -222,6 +227,20 @@ WEFT_API Tensor masked_fill(const Tensor& x, const Tensor& mask, const Operand& 
 /// end) get no gradient, as in PyTorch.
 WEFT_API Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<std::int64_t> padding_idx = {},
                           CallSite at = CallSite::here());
+/// A batch of a data set that stays uint8: rows data[index] (B, ..) as dtype, value * scale + shift, and labels[index].
+struct GatherBatchOptions {
+  double scale = 1.0 / 255;
+  double shift = 0;
+  DType dtype = DType::float32;
+};
+struct GatheredBatch {
+  Tensor rows, labels;  ///< labels is undefined where none were given
+};
+/// In one call and without the host, so a captured step can choose its batch from a data set that lies on the device:
+/// data (N, ..) uint8; labels (N) of an integer dtype, delivered as int64, or undefined; index (B) int64 or int32; all
+/// on one device. dtype is floating (DTypeError). No gradient.
+WEFT_API GatheredBatch gather_batch(const Tensor& data, const Tensor& labels, const Tensor& index,
+                                    const GatherBatchOptions& options = {}, CallSite at = CallSite::here());
 /// int64 (.., num_classes) with a 1 at the label. num_classes -1: the largest label + 1, which is read on the host.
 WEFT_API Tensor one_hot(const Tensor& labels, std::int64_t num_classes = -1, CallSite at = CallSite::here());
 

@@ -129,4 +129,11 @@ Tensor one_hot(const Tensor& labels, std::int64_t num_classes, CallSite at) {
   return ops::one_hot(labels, num_classes, "one_hot", at);
 }
 
+GatheredBatch gather_batch(const Tensor& data, const Tensor& labels, const Tensor& index,
+                           const GatherBatchOptions& options, CallSite at) {
+  auto [rows, truth] =
+      ops::gather_batch(data, labels, index, {options.scale, options.shift}, options.dtype, "gather_batch", at);
+  return {std::move(rows), std::move(truth)};
+}
+
 }  // namespace weft

@@ -51,28 +51,75 @@ Tensor matmul(const Tensor& a, const Tensor& b, CallSite at) {
   return y;
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, CallSite at) {
-  if (const autograd::In16 in; in) return linear(in(x, at), in(weight, at), in(bias, at), at);
-  Tensor y = ops::linear(x, weight, bias, "linear", at);
-  if (Recorder r{"linear", at, x, weight, bias}) {
-    r.record(y, [x = r.keep_for(1, x), weight = r.keep(weight)](Back& back) {
-      if (grad_enabled() || !x.kept()) {
-        if (back.wants(0)) back[0] = matmul(back.dy, back(weight), back.at);
-        if (back.wants(1)) {
-          const Tensor rows = as_rows(back.dy, back.at);
-          back[1] = matmul(transpose(rows, 0, 1, back.at), as_rows(back(x), back.at), back.at);
+namespace {
+
+// What is traced, profiled and recorded; messages say "linear".
+const char* linear_name(Activation activation) {
+  constexpr const char* names[activation_count] = {"linear", "linear_relu", "linear_tanh", "linear_sigmoid",
+                                                   "linear_gelu_tanh"};
+  return names[static_cast<int>(activation)];
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation, CallSite at) {
+  if (const autograd::In16 in; in) return linear(in(x, at), in(weight, at), in(bias, at), activation, at);
+  const char* const name = linear_name(activation);
+  const bool from_argument = activation == Activation::gelu_tanh;  // its derivative does not follow from the result
+  Recorder r{name, at, x, weight, bias};
+  // Under saved-tensor hooks nothing is kept beside what they are shown: the way back does with that.
+  const bool remembers = r && activation != Activation::none && !autograd::saved_hooks_active();
+  Tensor aux;
+  Tensor y = ops::linear(x, weight, bias, name, at, activation, remembers ? &aux : nullptr);
+  if (!r) return y;
+  autograd::Node& node =
+      r.record(y, [activation, name, from_argument, aux, x = from_argument ? r.keep(x) : r.keep_for(1, x),
+                   weight = r.keep(weight), bias = from_argument ? r.keep(bias) : autograd::Saved(),
+                   y = activation == Activation::none || from_argument ? autograd::Saved() : r.output(y)](Back& back) {
+        const Tensor out = y.kept() ? back(y) : Tensor();
+        const bool open = activation != Activation::none && !back.is_multiplied();
+        const bool fused = !grad_enabled() && x.kept() && !(from_argument && open && !aux.defined());
+        const Tensor in = x.kept() ? back(x) : Tensor();
+        if (!fused || in.size(-1) == 0) {
+          Tensor dz = back.dy;
+          if (open && from_argument) {
+            const Tensor z = linear(in, back(weight), bias.kept() ? back(bias) : Tensor(), back.at);
+            dz = autograd::through(activation, dz, z, name, back.at);
+          } else if (open) {
+            dz = autograd::through(activation, dz, out, name, back.at);
+          }
+          if (back.wants(0)) back[0] = matmul(dz, back(weight), back.at);
+          if (back.wants(1)) {
+            const Tensor rows = as_rows(dz, back.at);
+            back[1] = matmul(transpose(rows, 0, 1, back.at), as_rows(in, back.at), back.at);
+          }
+          if (back.wants(2)) back[2] = dz;
+          return;
         }
-        if (back.wants(2)) back[2] = back.dy;
-        return;
-      }
-      ops::LinearGrads grads = ops::linear_backward(back.dy, back(x), back(weight), back.wants(0), back.wants(1),
-                                                    back.wants(2), "linear", back.at);
-      back[0] = std::move(grads.dx);
-      back[1] = std::move(grads.dweight);
-      back[2] = std::move(grads.dbias);
-    });
-  }
+        ops::LinearBackward call = {back.wants(0), back.wants(1), back.wants(2)};
+        if (open) {
+          call.activation = activation;
+          call.y = from_argument ? back.dy : out;  // of gelu_tanh only aux is looked at
+          call.aux = aux;
+        }
+        call.below = back.below(0);
+        if (call.below != Activation::none) {
+          call.below_aux = back.below_aux(0);
+          back.multiplied(0);
+        }
+        ops::LinearGrads grads = ops::linear_backward(back.dy, in, back(weight), call, name, back.at);
+        back[0] = std::move(grads.dx);
+        back[1] = std::move(grads.dweight);
+        back[2] = std::move(grads.dbias);
+      });
+  if (from_argument && !aux.defined()) return y;
+  node.activation = activation;
+  node.activation_aux = aux.defined() ? aux.impl()->view.data : nullptr;
   return y;
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, CallSite at) {
+  return linear(x, weight, bias, Activation::none, at);
 }
 
 }  // namespace weft

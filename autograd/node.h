@@ -40,14 +40,22 @@ class Node {
 
   Node** edges = nullptr;  ///< per argument; null where no gradient is wanted
   std::uint32_t edge_count = 0;
+  /// What the call did last to its result. Whoever computes the only gradient that arrives here may multiply it by the
+  /// derivative of that on the way (Back::below): the next layer's product does it while its result is in the cache.
+  Activation activation = Activation::none;
+  const void* activation_aux = nullptr;  ///< what the backend remembered of it; lives as long as what the call saved
   bool is_leaf = false;
-  bool open = true;     ///< gradients are wanted; only a leaf's requires_grad_(false) closes it
-  bool freed = false;   ///< a backward went through and released what was saved
-  bool needed = false;  ///< leads to an input of grad(); belongs to the owner
+  bool open = true;        ///< gradients are wanted; only a leaf's requires_grad_(false) closes it
+  bool freed = false;      ///< a backward went through and released what was saved
+  bool knows_one = false;  ///< the formula asks Back::is_one() before it looks at dy
 
-  /// The backward that is going through this node; the fields below and `needed` and `freed` are its alone.
+  /// The backward that is going through this node; the fields below and `freed` are its alone.
   std::atomic<const void*> owner{nullptr};
-  Tensor gradient;  ///< what has arrived so far
+  bool needed = false;         ///< leads to an input of grad()
+  bool multiplied = false;     ///< what arrived holds the derivative of `activation` already
+  bool is_one = false;         ///< what arrives is the number 1 alone, and was not written down
+  std::uint32_t arrivals = 0;  ///< the most gradients that may arrive: edges that lead here, and seeds
+  Tensor gradient;             ///< what has arrived so far
   std::unique_ptr<std::vector<std::shared_ptr<Hook>>> hooks;
 
   /// Computes the wanted gradients of the arguments.

@@ -69,6 +69,10 @@ class SavedOperand {
   bool is_number_ = true;
 };
 
+/// How far a walk wants the gradient of an argument: no, yes, or yes and it may hold the derivative of the activation
+/// below, and then whether it does.
+enum class Wish : std::uint8_t { no, yes, may_multiply, multiplied };
+
 /// What a formula sees: the gradient that arrived, what was saved, and where to put the gradients of the arguments.
 class Back {
  public:
@@ -76,7 +80,22 @@ class Back {
   const CallSite at;  ///< of the forward call
 
   /// Whether the gradient of argument i is asked for.
-  bool wants(std::size_t i) const noexcept { return wanted_[i]; }
+  bool wants(std::size_t i) const noexcept { return wishes_[i] != Wish::no; }
+
+  /// The activation argument i is the result of, if its gradient may be multiplied by the derivative of that before it
+  /// is handed on; the formula that did so says multiplied(i). None where anybody could see the difference: another
+  /// gradient arrives there too, it has hooks, grad() asks for it, the way back is recorded, anomaly mode looks.
+  Activation below(std::size_t i) const noexcept {
+    return wishes_[i] == Wish::may_multiply ? node_.edges[i]->activation : Activation::none;
+  }
+  const void* below_aux(std::size_t i) const noexcept { return node_.edges[i]->activation_aux; }
+  void multiplied(std::size_t i) noexcept { wishes_[i] = Wish::multiplied; }
+  /// Whether dy holds the derivative of this call's own activation: whoever computed it multiplied.
+  bool is_multiplied() const noexcept { return node_.multiplied; }
+  /// Whether the gradient that arrives is 1, of a result with one element; dy is undefined then. For calls that said
+  /// that they know (Node::knows_one).
+  bool is_one() const noexcept { return node_.is_one; }
+
   Tensor& operator[](std::size_t i) noexcept { return gradients_[i]; }
   const Shape& argument_shape(std::size_t i) const noexcept { return node_.edges[i]->shape; }  ///< only if wants(i)
 
@@ -84,8 +103,8 @@ class Back {
   Tensor operator()(const Saved& saved) const;
   Operand operator()(const SavedOperand& saved) const;
 
-  Back(Node& node, const Tensor& gradient, std::span<const char> wanted, std::span<Tensor> gradients, CallSite backward)
-      : dy(gradient), at(node.at), node_(node), wanted_(wanted), gradients_(gradients), backward_(backward) {}
+  Back(Node& node, const Tensor& gradient, std::span<Wish> wishes, std::span<Tensor> gradients, CallSite backward)
+      : dy(gradient), at(node.at), node_(node), wishes_(wishes), gradients_(gradients), backward_(backward) {}
 
   /// As operator(), for a result without history.
   const Tensor& value(const Saved& saved) const;
@@ -98,7 +117,7 @@ class Back {
   };
 
   Node& node_;
-  std::span<const char> wanted_;
+  std::span<Wish> wishes_;
   std::span<Tensor> gradients_;
   CallSite backward_;
   mutable std::unique_ptr<Unpacked> unpacked_;
@@ -130,9 +149,10 @@ class Recorder {
     return targets_[i] != nullptr ? SavedOperand(x) : SavedOperand();
   }
 
-  /// Makes y the recorded result of this call. `formula` is called as formula(Back&).
+  /// Makes y the recorded result of this call. `formula` is called as formula(Back&). Returns the call's node, which
+  /// lives as long as y's history.
   template <class F>
-  void record(const Tensor& y, F formula) {
+  Node& record(const Tensor& y, F formula) {
     NodePtr node(new Call<F, N>(std::move(formula)));
     node->name = name_;
     node->at = at_;
@@ -141,7 +161,9 @@ class Recorder {
       keep_node(targets_[i]);
       node->edges[i] = targets_[i];
     }
+    Node& made = *node;
     attach(y, std::move(node));
+    return made;
   }
 
  private:
@@ -175,6 +197,14 @@ void record_list(const char* name, CallSite at, std::span<const Tensor> argument
 }
 
 // ---- functions the formulas need beside the public ones; differentiable unless they say otherwise
+
+/// dy times the derivative of an activation, from the activation's result y (of gelu_tanh: from its argument)
+/// (unary.cpp, activations.cpp).
+Tensor through(Activation activation, const Tensor& dy, const Tensor& y, const char* name, CallSite at);
+Tensor gelu_tanh_slope(const Tensor& x, CallSite at);
+
+/// Whether hooks take what this thread saves for the way back (saved.cpp).
+bool saved_hooks_active() noexcept;
 
 /// The way back of broadcasting: sums the axes along which `shape` was repeated (reduce.cpp).
 Tensor sum_to(const Tensor& x, const Shape& shape, CallSite at);

@@ -33,6 +33,8 @@ SavedTensorHooks::~SavedTensorHooks() { innermost_hooks = outer_; }
 
 namespace autograd {
 
+bool saved_hooks_active() noexcept { return innermost_hooks != nullptr; }
+
 struct Saved::Packed {
   SavedTensorHooks::Unpack unpack;
   NodePtr history;  // of an argument; null where it had none

@@ -185,51 +185,49 @@ Tensor clamp(const Tensor& x, std::optional<backends::Number> min, std::optional
   return y;
 }
 
-// 1 - y^2
-Tensor tanh(const Tensor& x, CallSite at) {
-  Tensor y = ops::unary(UnaryOp::tanh, x, "tanh", at);
-  if (Recorder r{"tanh", at, x}) {
-    r.record(y, [y = r.output(y)](Back& back) {
+namespace autograd {
+
+Tensor through(Activation activation, const Tensor& dy, const Tensor& y, const char* name, CallSite at) {
+  if (activation == Activation::none) return dy;
+  if (!grad_enabled()) return ops::binary(derivative_of(activation), {dy, at}, {y, at}, name, at);
+  switch (activation) {
+    case Activation::none:
+      break;
+    case Activation::relu:
+      return where(gt({y, at}, 0), {dy, at}, 0);
+    case Activation::tanh:
+      return mul({dy, at}, sub({1, at}, mul({y, at}, y)));
+    case Activation::sigmoid:
+      return mul(mul({dy, at}, y), sub({1, at}, y));
+    case Activation::gelu_tanh:
+      return mul({dy, at}, gelu_tanh_slope(y, at));
+  }
+  return dy;
+}
+
+}  // namespace autograd
+
+namespace {
+
+// Where the derivative follows from the result, the next layer may have multiplied by it. The result is looked at in
+// any case: overwritten, it was wrong for the next layer too.
+Tensor activated(Activation activation, const Tensor& x, CallSite at) {
+  const char* const what = name(activation);
+  Tensor y = ops::unary(function_of(activation), x, what, at);
+  if (Recorder r{what, at, x}) {
+    autograd::Node& node = r.record(y, [activation, what, y = r.output(y)](Back& back) {
       const Tensor out = back(y);
-      if (grad_enabled()) {
-        back[0] = mul({back.dy, back.at}, sub({1, back.at}, mul({out, back.at}, out)));
-      } else {
-        back[0] = ops::binary(BinaryOp::tanh_backward, back.dy, out, "tanh", back.at);
-      }
+      back[0] = back.is_multiplied() ? back.dy : autograd::through(activation, back.dy, out, what, back.at);
     });
+    node.activation = activation;
   }
   return y;
 }
 
-// y (1 - y)
-Tensor sigmoid(const Tensor& x, CallSite at) {
-  Tensor y = ops::unary(UnaryOp::sigmoid, x, "sigmoid", at);
-  if (Recorder r{"sigmoid", at, x}) {
-    r.record(y, [y = r.output(y)](Back& back) {
-      const Tensor out = back(y);
-      if (grad_enabled()) {
-        back[0] = mul(mul({back.dy, back.at}, out), sub({1, back.at}, out));
-      } else {
-        back[0] = ops::binary(BinaryOp::sigmoid_backward, back.dy, out, "sigmoid", back.at);
-      }
-    });
-  }
-  return y;
-}
+}  // namespace
 
-Tensor relu(const Tensor& x, CallSite at) {
-  Tensor y = ops::unary(UnaryOp::relu, x, "relu", at);
-  if (Recorder r{"relu", at, x}) {
-    r.record(y, [y = r.output(y)](Back& back) {
-      const Tensor out = back(y);
-      if (grad_enabled()) {
-        back[0] = where(gt({out, back.at}, 0), {back.dy, back.at}, 0);
-      } else {
-        back[0] = ops::binary(BinaryOp::relu_backward, back.dy, out, "relu", back.at);
-      }
-    });
-  }
-  return y;
-}
+Tensor relu(const Tensor& x, CallSite at) { return activated(Activation::relu, x, at); }
+Tensor tanh(const Tensor& x, CallSite at) { return activated(Activation::tanh, x, at); }
+Tensor sigmoid(const Tensor& x, CallSite at) { return activated(Activation::sigmoid, x, at); }
 
 }  // namespace weft

@@ -104,6 +104,8 @@ class WEFT_API Backend {
   virtual void softmax_backward(bool log, const TensorView& dy, const TensorView& y, int axis, const TensorView& dx);
   /// Rows of logits [B, C] against labels [B]: the loss of each row and d(loss)/d(logits) in one pass. Null-data
   /// outputs are not wanted; class_weight [C] may be null. A label outside 0..C-1 other than ignore_index is an error.
+  /// With args.mean (float32, float64): losses has rank 0 and gets the sum of the rows' losses over the sum of the
+  /// class weights of the rows kept, and dlogits are divided by that sum.
   virtual void cross_entropy(const CrossEntropyArgs& args, const TensorView& logits, const TensorView& labels,
                              const TensorView& class_weight, const TensorView& losses, const TensorView& dlogits);
   /// x [rows, n]; scale and shift [n] may be null; mean and rstd [rows] are written for the backward.
@@ -122,13 +124,15 @@ class WEFT_API Backend {
                                    const TensorView& dscale, const TensorView& dshift);
   /// y = x / (1 - p) where philox_uniform(float32) >= p, else 0. The mask is never stored: backward is this call on dy.
   virtual void dropout(double p, const RandomKey& key, const TensorView& x, const TensorView& y);
-  /// How many bytes the backend wants for remembering act's derivative; 0: it reads y.
+  /// How many bytes the backend wants for remembering act's derivative; 0: it reads y. Never 0 for gelu_tanh, whose
+  /// derivative does not follow from y.
   virtual std::size_t linear_aux_bytes(Activation act, const TensorView& y);
-  /// y = act(x w^T + b): x [rows, in], w [out, in], b [out] or null, y [rows, out].
+  /// y = act(x w^T + b): x [rows, in], w [out, in], b [out] or null, y [rows, out]. aux may be null where no backward
+  /// follows, and for every activation but gelu_tanh also where one does.
   virtual void linear(Activation act, const TensorView& x, const TensorView& w, const TensorView& b,
                       const TensorView& y, void* aux);
   /// dz = dy act'(y); dx = dz w, dw = dz^T x, db = column sums of dz. Null-data outputs are not wanted. below: the
-  /// activation that produced x, whose derivative is folded into dx; none where unknown.
+  /// activation that produced x, whose derivative is folded into dx (gelu_tanh: with its aux); none where unknown.
   virtual void linear_backward(Activation act, const TensorView& dy, const TensorView& y, const void* aux,
                                const TensorView& x, const TensorView& w, Activation below, const void* below_aux,
                                const TensorView& dx, const TensorView& dw, const TensorView& db);

@@ -93,12 +93,12 @@ struct PoolGeometry {
   ConvGeometry window;
 };
 
-/// Activations a linear layer can carry. Their derivatives are functions of the output.
-enum class Activation : std::uint8_t { none, relu, tanh, sigmoid };
+using weft::Activation;
 
 struct CrossEntropyArgs {
   std::int64_t ignore_index = -100;  ///< rows with this label have loss 0 and gradient 0
   double smoothing = 0;              ///< label smoothing in [0, 1]
+  bool mean = false;                 ///< of the rows kept, weighted: see Backend::cross_entropy
 };
 
 struct NormArgs {
@@ -134,7 +134,8 @@ struct OptimSlot {
   TensorView state2;  ///< adam, adamw: second moment; rmsprop: mean of squared gradients; zeros before step 1
 };
 
-/// out = in[index] * scale + shift for rows of a data set that stays uint8.
+/// out = in[index] * scale + shift for rows of a data set that stays uint8; computed in float64 and rounded once for
+/// float32 and float64, so that a batch has the same bits wherever it is made.
 struct GatherBatchArgs {
   double scale = 1.0 / 255;
   double shift = 0;

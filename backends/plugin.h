@@ -17,7 +17,7 @@
 namespace weft::backends {
 
 inline constexpr std::uint32_t contract_version =
-    2;  ///< raised whenever backend.h, op_args.h or an enum in core changes
+    3;  ///< raised whenever backend.h, op_args.h or an enum in core changes
 
 /// What the host tells the plug-in. A plug-in whose own numbers differ returns null and says so: check() does that.
 struct PluginHost {

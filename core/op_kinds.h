@@ -67,6 +67,23 @@ enum class ArgReduceOp : std::uint8_t { argmax, argmin };
 enum class ScanOp : std::uint8_t { sum };
 enum class RandomKind : std::uint8_t { bits, uniform, normal };
 
+/// What a linear layer can do to its result in the same call. The derivatives are functions of the result; that of
+/// gelu_tanh is one of what stood there before.
+enum class Activation : std::uint8_t { none, relu, tanh, sigmoid, gelu_tanh };
+inline constexpr int activation_count = 5;
+
+/// The activation, not none, by itself, and its derivative times a gradient (b: the result; of gelu_tanh the argument).
+constexpr UnaryOp function_of(Activation activation) noexcept {
+  constexpr UnaryOp functions[activation_count] = {UnaryOp::neg, UnaryOp::relu, UnaryOp::tanh, UnaryOp::sigmoid,
+                                                   UnaryOp::gelu_tanh};
+  return functions[static_cast<int>(activation)];
+}
+constexpr BinaryOp derivative_of(Activation activation) noexcept {
+  constexpr BinaryOp derivatives[activation_count] = {BinaryOp::mul, BinaryOp::relu_backward, BinaryOp::tanh_backward,
+                                                      BinaryOp::sigmoid_backward, BinaryOp::gelu_tanh_backward};
+  return derivatives[static_cast<int>(activation)];
+}
+
 constexpr bool writes_bool(BinaryOp op) noexcept { return op >= BinaryOp::eq && op <= BinaryOp::logical_or; }
 constexpr bool writes_bool(UnaryOp op) noexcept { return op == UnaryOp::logical_not; }
 constexpr bool writes_bool(ReduceOp op) noexcept { return op == ReduceOp::any || op == ReduceOp::all; }
@@ -102,6 +119,11 @@ constexpr const char* name(BinaryOp op) noexcept {
                                                   "gelu_tanh_backward",
                                                   "silu_backward"};
   return names[static_cast<int>(op)];
+}
+
+constexpr const char* name(Activation activation) noexcept {
+  constexpr const char* names[activation_count] = {"none", "relu", "tanh", "sigmoid", "gelu_tanh"};
+  return names[static_cast<int>(activation)];
 }
 
 constexpr const char* name(ReduceOp op) noexcept {

@@ -72,6 +72,7 @@ class WEFT_API ELU : public Module {
 class WEFT_API GELU : public Module {
  public:
   explicit GELU(Approximate approximate = Approximate::none) noexcept : approximate_(approximate) {}
+  Approximate approximate() const noexcept { return approximate_; }
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
 

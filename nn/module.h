@@ -235,6 +235,12 @@ class WEFT_API Module {
   /// Where the user called the module that is now running on this thread; for passing on to functions.
   static CallSite call_site() noexcept;
 
+  /// For containers that let one function do the work of several modules: `forward` in the place of module.forward(),
+  /// with the same naming of the layer in errors. Hooks are not called.
+  static Tensor call_instead(const Module& module, const std::function<Tensor()>& forward, CallSite at);
+  /// Whether functions are called around calls of `module`.
+  static bool has_hooks(const Module& module) noexcept;
+
   /// Another module with the same parts, its values do not matter: what clone() starts from. The default throws.
   virtual std::shared_ptr<Module> fresh() const;
   /// fresh() of another module, for containers.

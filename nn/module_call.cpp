@@ -103,6 +103,22 @@ void throw_with_path(const Error& error, const Frame& frame) {
   rethrow_as<Error>(error, parts.op, text, at);
 }
 
+/// The result of `call`, made for the module; what it throws gains the module's path.
+template <class F>
+Tensor call_named(const Module& module, CallSite at, const F& call) {
+  Running here(module, at);
+  Frame& frame = here.frame();
+  try {
+    Tensor y = call();
+    if (frame.caller != nullptr) frame.caller->told = false;
+    return y;
+  } catch (const Error& error) {
+    if (frame.caller != nullptr) frame.caller->told = true;
+    if (!frame.told) throw_with_path(error, frame);
+    throw;
+  }
+}
+
 }  // namespace
 
 Tensor Module::forward(const Tensor&) {
@@ -111,17 +127,11 @@ Tensor Module::forward(const Tensor&) {
 }
 
 Tensor Module::operator()(const Tensor& x, CallSite at) {
-  Running here(*this, at);
-  Frame& frame = here.frame();
-  try {
-    Tensor y = hooks_ == nullptr ? forward(x) : call_with_hooks(x, at);
-    if (frame.caller != nullptr) frame.caller->told = false;
-    return y;
-  } catch (const Error& error) {
-    if (frame.caller != nullptr) frame.caller->told = true;
-    if (!frame.told) throw_with_path(error, frame);
-    throw;
-  }
+  return call_named(*this, at, [&] { return hooks_ == nullptr ? forward(x) : call_with_hooks(x, at); });
+}
+
+Tensor Module::call_instead(const Module& module, const std::function<Tensor()>& forward, CallSite at) {
+  return call_named(module, at, forward);
 }
 
 std::string running_path() { return running != nullptr ? path_of(*running) : std::string(); }

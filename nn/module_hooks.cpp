@@ -44,6 +44,12 @@ void erase(Hooks<Function>& hooks, std::uint64_t id) {
 
 }  // namespace
 
+bool Module::has_hooks(const Module& module) noexcept {
+  const ModuleHooks* hooks = module.hooks_.get();
+  return hooks != nullptr && !(hooks->before.empty() && hooks->after.empty() && hooks->output_gradient.empty() &&
+                               hooks->input_gradient.empty());
+}
+
 void HookHandle::remove() noexcept {
   if (const std::shared_ptr<ModuleHooks> hooks = hooks_.lock()) {
     erase(hooks->before, id_);

@@ -1,5 +1,6 @@
 #include <limits>
 #include <string>
+#include <utility>
 
 #include <weft/core/dtype_support.h>
 #include <weft/core/error.h>
@@ -185,6 +186,60 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes, const char* name, Cal
   index.strides.push_back(1);
   begin(labels, name, at).scatter_add(broadcast_view(view_of(one), index.shape), shape.rank() - 1, index, view_of(out));
   return out;
+}
+
+std::pair<Tensor, Tensor> gather_batch(const Tensor& data, const Tensor& labels, const Tensor& index,
+                                       const backends::GatherBatchArgs& args, DType dtype, const char* name,
+                                       CallSite at) {
+  const TraceSpan span(name, "op");
+  check_defined(data, name, "data", at);
+  check_defined(index, name, "index", at);
+  check_same_device(data, index, name, at, "data", "index");
+  check_index(index, "index", name, at);
+  const Shape& from = data.impl()->view.shape;
+  const Shape& chosen = index.impl()->view.shape;
+  if (data.impl()->view.dtype != DType::uint8) {
+    throw DTypeError(ErrorCode::dtype_unsupported, name,
+                     message("data must be uint8, not ", data.impl()->view.dtype,
+                             "; rows of another dtype come from index_select()"),
+                     at);
+  }
+  if (!is_floating(dtype)) {
+    throw DTypeError(ErrorCode::dtype_unsupported, name,
+                     message("dtype must be floating, not ", dtype, "; the bytes themselves come from index_select()"),
+                     at);
+  }
+  if (from.rank() == 0 || chosen.rank() != 1) {
+    throw ShapeError(ErrorCode::rank_unsupported, name,
+                     message("data must be (N, ..) and index (B), not ", from, " and ", chosen), at);
+  }
+  if (labels.defined()) {
+    check_same_device(data, labels, name, at, "data", "labels");
+    const DType kind = labels.impl()->view.dtype;
+    if (is_floating(kind) || kind == DType::boolean) {
+      throw DTypeError(ErrorCode::dtype_unsupported, name, message("labels must be integers, not ", kind), at);
+    }
+    if (labels.impl()->view.shape != Shape{from[0]}) {
+      throw ShapeError(ErrorCode::shape_mismatch, name,
+                       message("labels are ", labels.impl()->view.shape, "; data ", from, " needs one for each row, ",
+                               Shape{from[0]}),
+                       at);
+    }
+  }
+  Shape shape = from;
+  shape[0] = chosen[0];
+  if (shape[0] != 0) check_axis_not_empty(from, 0, name, at);
+  const Tensor rows_index = index.impl()->view.dtype == DType::int64 ? index : cast(index, DType::int64, name, at);
+  backends::Backend& backend = begin(data, name, at);
+  Tensor rows = make_like(backend, data, shape, dtype, name, at), truth;
+  if (labels.defined()) truth = make_like(backend, data, {shape[0]}, DType::int64, name, at);
+  if (has_elements(rows)) {
+    const auto optional = [](const Tensor& x) { return x.defined() ? view_of(x) : TensorView{}; };
+    backend.gather_batch(args, view_of(data), optional(labels), view_of(rows_index), view_of(rows), optional(truth));
+  } else if (truth.defined() && has_elements(truth)) {  // rows of nothing still have labels
+    truth = cast(index_select(labels, 0, rows_index, name, at), DType::int64, name, at);
+  }
+  return {std::move(rows), std::move(truth)};
 }
 
 }  // namespace weft::ops

@@ -1,3 +1,5 @@
+#include <tuple>
+
 #include <weft/core/dtype_support.h>
 #include <weft/core/error.h>
 #include <weft/core/message.h>
@@ -9,7 +11,6 @@
 namespace weft::ops {
 namespace {
 
-using backends::Activation;
 using backends::TensorView;
 
 std::int64_t product(const Shape& shape, int count) {
@@ -70,9 +71,10 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, con
 
 }  // namespace
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const char* name, CallSite at) {
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const char* name, CallSite at,
+              Activation activation, Tensor* aux) {
   const TraceSpan span(name, "op");
-  check_linear(x, weight, bias, name, at);
+  check_linear(x, weight, bias, "linear", at);
   Shape shape = x.impl()->view.shape;
   const std::int64_t features = weight.impl()->view.shape[1], outputs = weight.impl()->view.shape[0];
   const std::int64_t rows = product(shape, shape.rank() - 1);
@@ -87,16 +89,24 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const c
     } else {
       backend.fill(out, 0);
     }
-    return y;
+    return activation == Activation::none ? y : unary(function_of(activation), y, name, at);
   }
   const Tensor flat = fold_rows(x, name, at);
-  backend.linear(Activation::none, view_of(flat), view_of(weight), bias.defined() ? view_of(bias) : TensorView{}, out,
-                 nullptr);
+  void* remembered = nullptr;
+  if (aux != nullptr) {
+    const auto bytes = static_cast<std::int64_t>(backend.linear_aux_bytes(activation, out));
+    if (bytes > 0) {
+      *aux = make_like(backend, x, {bytes}, DType::uint8, name, at);
+      remembered = view_of(*aux).data;
+    }
+  }
+  backend.linear(activation, view_of(flat), view_of(weight), bias.defined() ? view_of(bias) : TensorView{}, out,
+                 remembered);
   return y;
 }
 
-LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, bool want_dx, bool want_dweight,
-                            bool want_dbias, const char* name, CallSite at) {
+LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const LinearBackward& call,
+                            const char* name, CallSite at) {
   const TraceSpan span(name, "op");
   check_linear(x, weight, {}, name, at);
   check_defined(dy, name, "dy", at);
@@ -112,6 +122,7 @@ LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& wei
   }
   const DType dtype = x.impl()->view.dtype;
   const std::int64_t rows = product(in, in.rank() - 1), features = w[1], outputs = w[0];
+  const auto [want_dx, want_dweight, want_dbias] = std::tuple(call.want_dx, call.want_dweight, call.want_dbias);
   backends::Backend& backend = begin(x, name, at);
   LinearGrads grads;
   if (want_dx) grads.dx = make_like(backend, x, in, dtype, name, at);
@@ -123,11 +134,14 @@ LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& wei
     Tensor flat_dy = fold_rows(dy, name, at);
     if (!is_matrix(flat_dy.impl()->view)) flat_dy = clone(flat_dy, name, at);
     const Tensor flat_x = fold_rows(x, name, at);
+    const bool with_activation = call.activation != Activation::none;
+    const TensorView y = with_activation ? with_shape(view_of(call.y), {rows, outputs}) : TensorView{};
     backends::Backend& target = begin(x, name, at);
-    target.linear_backward(
-        Activation::none, view_of(flat_dy), TensorView{}, nullptr, view_of(flat_x), view_of(weight), Activation::none,
-        nullptr, want_dx ? with_shape(view_of(grads.dx), {rows, features}) : TensorView{},
-        want_dweight ? view_of(grads.dweight) : TensorView{}, want_dbias ? view_of(grads.dbias) : TensorView{});
+    target.linear_backward(call.activation, view_of(flat_dy), y, call.aux.defined() ? view_of(call.aux).data : nullptr,
+                           view_of(flat_x), view_of(weight), call.below, call.below_aux,
+                           want_dx ? with_shape(view_of(grads.dx), {rows, features}) : TensorView{},
+                           want_dweight ? view_of(grads.dweight) : TensorView{},
+                           want_dbias ? view_of(grads.dbias) : TensorView{});
     return grads;
   }
   // A product over nothing is 0; only the bias may still have something to sum.

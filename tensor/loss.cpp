@@ -78,17 +78,17 @@ void check_class_loss(const Tensor& scores, const char* argument, const Tensor& 
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Tensor* dlogits, const char* name, CallSite at,
-                     const ClassLoss& options) {
+                     const ClassLoss& options, bool mean) {
   const TraceSpan span(name, "op");
   check_class_loss(logits, "logits", labels, options, name, at);
   const Shape& in = logits.impl()->view.shape;
   const DType dtype = logits.impl()->view.dtype;
   backends::Backend& backend = begin(logits, name, at);
-  Tensor losses = make_like(backend, logits, {in[0]}, dtype, name, at);
+  Tensor losses = make_like(backend, logits, mean ? Shape{} : Shape{in[0]}, dtype, name, at);
   Tensor gradient;
   if (dlogits != nullptr) gradient = make_like(backend, logits, in, dtype, name, at);
   const auto optional = [](const Tensor& x) { return x.defined() ? view_of(x) : backends::TensorView{}; };
-  backend.cross_entropy({options.ignore_index, options.smoothing}, view_of(logits), view_of(labels),
+  backend.cross_entropy({options.ignore_index, options.smoothing, mean}, view_of(logits), view_of(labels),
                         optional(options.weight), view_of(losses), optional(gradient));
   if (dlogits != nullptr) *dlogits = gradient;
   return losses;

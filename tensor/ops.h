@@ -38,12 +38,22 @@ Tensor sum_to(const Tensor& x, const Shape& shape, const char* name, CallSite at
 
 // ---- linear algebra (matmul.cpp)
 Tensor matmul(const Tensor& a, const Tensor& b, const char* name, CallSite at);
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const char* name, CallSite at);
+/// Errors name "linear". aux, where not null, gets what the backend wants to remember of the activation (undefined:
+/// nothing).
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const char* name, CallSite at,
+              Activation activation = Activation::none, Tensor* aux = nullptr);
 struct LinearGrads {
   Tensor dx, dweight, dbias;  ///< undefined where not wanted
 };
-LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, bool want_dx, bool want_dweight,
-                            bool want_dbias, const char* name, CallSite at);
+struct LinearBackward {
+  bool want_dx, want_dweight, want_dbias;
+  Activation activation = Activation::none;  ///< of this call, with its result and aux; none: dy is multiplied already
+  Tensor y = {}, aux = {};
+  Activation below = Activation::none;  ///< that made x: its derivative goes into dx
+  const void* below_aux = nullptr;
+};
+LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const LinearBackward& call,
+                            const char* name, CallSite at);
 
 // ---- views (views.cpp): no copy, same storage
 Tensor view(const Tensor& x, const Shape& shape, const Strides& strides, std::int64_t offset);  ///< trusts its caller
@@ -98,6 +108,10 @@ Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& s
 Tensor gather(const Tensor& x, int axis, const Tensor& index, const char* name, CallSite at);
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source, const char* name, CallSite at);
 Tensor one_hot(const Tensor& labels, std::int64_t classes, const char* name, CallSite at);
+/// Rows of uint8 data as dtype, scaled and shifted, and their labels (int64; undefined where none are given).
+std::pair<Tensor, Tensor> gather_batch(const Tensor& data, const Tensor& labels, const Tensor& index,
+                                       const backends::GatherBatchArgs& args, DType dtype, const char* name,
+                                       CallSite at);
 
 // ---- windows (conv.cpp, pool.cpp). check_..() refuses what cannot be done and says what the result will be; the
 // functions after it take geometry and shape as they are, so that a gradient gets exactly the shape of what it belongs
@@ -146,9 +160,10 @@ struct ClassLoss {
 /// Scores (B, C, ..) called `argument`, labels (B, ..), and the options.
 void check_class_loss(const Tensor& scores, const char* argument, const Tensor& labels, const ClassLoss& options,
                       const char* name, CallSite at);
-/// Losses of the rows [B] of logits (B, C); with dlogits not null also the gradient of their sum, from the same pass.
+/// Losses of the rows [B] of logits (B, C), or their weighted mean (rank 0; float32 and float64); with dlogits not null
+/// also the gradient of their sum, or of the mean, from the same pass.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Tensor* dlogits, const char* name, CallSite at,
-                     const ClassLoss& options = {});
+                     const ClassLoss& options = {}, bool mean = false);
 // Norms (norm.cpp). mean and rstd are float32 for 16-bit dtypes, one value per row or channel.
 void check_norm_eps(double eps, const char* name, CallSite at);
 /// weight or bias, where defined: x's device and dtype, this shape.

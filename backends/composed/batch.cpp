@@ -41,7 +41,7 @@ void Backend::gather_batch(const GatherBatchArgs& args, const TensorView& data, 
   rows.strides[0] = index.strides[0];
   const Scratch picked(*this, data.dtype, out.shape);
   gather(data, 0, rows, picked);
-  Output batch(*this, out, compute_dtype(out.dtype));
+  Output batch(*this, out, DType::float64);
   copy(picked, batch);
   call.mul(batch.view(), Number(args.scale), batch);
   call.add(batch.view(), Number(args.shift), batch);

@@ -12,8 +12,47 @@ namespace weft::backends {
 
 using namespace composed;
 
+namespace {
+
+/// The mean from the losses of the rows, as each backend has them.
+void mean_cross_entropy(Backend& backend, CrossEntropyArgs args, const TensorView& logits, const TensorView& labels,
+                        const TensorView& class_weight, const TensorView& losses, const TensorView& dlogits) {
+  Calls call(backend);
+  args.mean = false;
+  const DType dtype = logits.dtype;
+  const Shape line = {logits.shape[0]}, one = {1};
+  const Scratch each(backend, dtype, line), divisor(backend, dtype, one);
+  backend.cross_entropy(args, logits, labels, class_weight, wanted(losses) ? each.view() : TensorView{}, dlogits);
+
+  const Scratch kept(backend, DType::boolean, line);
+  call.binary(BinaryOp::ne, labels, Number(args.ignore_index), kept);
+  if (wanted(class_weight)) {
+    const Scratch target(backend, labels.dtype, line), weights(backend, dtype, line);
+    call.where(kept, labels, Number(0), target);
+    backend.gather(class_weight, 0, target, weights);
+    call.where(kept, weights.view(), Number(0.0), weights);
+    call.sum(weights, divisor);
+  } else {
+    const Scratch count(backend, DType::int64, one);
+    call.sum(kept, count);
+    backend.copy(count, divisor);
+  }
+  if (wanted(losses)) {
+    const TensorView mean = {losses.data, dtype, one, {1}, {}};
+    call.sum(each, mean);
+    call.div(mean, divisor.view(), mean);
+  }
+  if (wanted(dlogits)) {
+    call.div(Number(1.0), divisor.view(), divisor);
+    call.mul(dlogits, as_row(divisor), dlogits);
+  }
+}
+
+}  // namespace
+
 void Backend::cross_entropy(const CrossEntropyArgs& args, const TensorView& logits, const TensorView& labels,
                             const TensorView& class_weight, const TensorView& losses, const TensorView& dlogits) {
+  if (args.mean) return mean_cross_entropy(*this, args, logits, labels, class_weight, losses, dlogits);
   Calls call(*this);
   const DType dtype = compute_dtype(logits.dtype);
   const std::int64_t rows = logits.shape[0], classes = logits.shape[1];

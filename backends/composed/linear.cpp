@@ -8,69 +8,55 @@ using namespace composed;
 
 namespace {
 
-void activate(Backend& backend, Activation act, const TensorView& y) {
-  Calls call(backend);
-  switch (act) {
-    case Activation::none:
-      return;
-    case Activation::relu:
-      return call.unary(UnaryOp::relu, y, y);
-    case Activation::tanh:
-      return call.unary(UnaryOp::tanh, y, y);
-    case Activation::sigmoid:
-      return call.unary(UnaryOp::sigmoid, y, y);
-  }
+/// What stood in y before gelu_tanh, in y's dtype and row-major: its derivative is a function of that.
+TensorView before(const void* aux, const TensorView& y) {
+  return contiguous_view(const_cast<void*>(aux), y.dtype, y.shape);
 }
 
-/// out = d act'(y); out may be d.
-void times_derivative(Backend& backend, Activation act, const TensorView& d, const TensorView& y,
-                      const TensorView& out) {
-  Calls call(backend);
-  switch (act) {
-    case Activation::none:
-      return backend.copy(d, out);
-    case Activation::relu:
-      return call.binary(BinaryOp::relu_backward, d, y, out);
-    case Activation::tanh:
-      return call.binary(BinaryOp::tanh_backward, d, y, out);
-    case Activation::sigmoid:
-      return call.binary(BinaryOp::sigmoid_backward, d, y, out);
-  }
+/// What the derivative of `act` is a function of: the result, or what aux remembers.
+TensorView seen_by(Activation act, const TensorView& y, const void* aux) {
+  return act == Activation::gelu_tanh ? before(aux, y) : y;
 }
 
 }  // namespace
 
-std::size_t Backend::linear_aux_bytes(Activation, const TensorView&) { return 0; }
+std::size_t Backend::linear_aux_bytes(Activation act, const TensorView& y) {
+  return act == Activation::gelu_tanh ? static_cast<std::size_t>(y.numel()) * item_size(y.dtype) : 0;
+}
 
 void Backend::linear(Activation act, const TensorView& x, const TensorView& w, const TensorView& b, const TensorView& y,
-                     void*) {
+                     void* aux) {
   const DType dtype = compute_dtype(y.dtype);
   const Input in(*this, x, dtype), weight(*this, w, dtype), bias(*this, b, dtype);
   Output out(*this, y, dtype);
   matmul(in, transposed(weight), out, false);
   if (wanted(b)) Calls(*this).add(out.view(), as_row(bias), out);
-  activate(*this, act, out);
+  if (act == Activation::gelu_tanh && aux != nullptr) copy(out, before(aux, y));
+  if (act != Activation::none) Calls(*this).unary(function_of(act), out, out);
   out.finish();
 }
 
-void Backend::linear_backward(Activation act, const TensorView& dy, const TensorView& y, const void*,
-                              const TensorView& x, const TensorView& w, Activation below, const void*,
+void Backend::linear_backward(Activation act, const TensorView& dy, const TensorView& y, const void* aux,
+                              const TensorView& x, const TensorView& w, Activation below, const void* below_aux,
                               const TensorView& dx, const TensorView& dw, const TensorView& db) {
   const DType dtype = compute_dtype(dy.dtype);
   const Input dout(*this, dy, dtype), in(*this, x, dtype);
   std::optional<Scratch> scratch;
   TensorView dz = dout;
   if (act != Activation::none) {
-    const Input output(*this, y, dtype);
+    const Input seen(*this, seen_by(act, y, aux), dtype);
     scratch.emplace(*this, dtype, dy.shape);
     dz = scratch->view();
-    times_derivative(*this, act, dout, output, dz);
+    Calls(*this).binary(derivative_of(act), dout.view(), seen.view(), dz);
   }
   if (wanted(dx)) {
     const Input weight(*this, w, dtype);
     Output out(*this, dx, dtype);
     matmul(dz, weight, out, false);
-    if (below != Activation::none) times_derivative(*this, below, out, in, out);
+    if (below != Activation::none) {
+      const Input seen(*this, seen_by(below, x, below_aux), dtype);
+      Calls(*this).binary(derivative_of(below), out.view(), seen.view(), out);
+    }
     out.finish();
   }
   if (wanted(dw)) {

@@ -15,11 +15,10 @@ void CpuBackend::gather_batch(const GatherBatchArgs& args, const TensorView& dat
   const std::int64_t row = data.numel() / data.shape[0];
   const std::int64_t* wanted = index.as<const std::int64_t>();
   const ConvertKernels& convert = *kernels().convert;
-  const float scale = static_cast<float>(args.scale), shift = static_cast<float>(args.shift);
   parallel_for(index.shape[0], 1 + 65536 / row, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       convert.bytes_to_float(data.as<const std::uint8_t>() + wanted[i * index.strides[0]] * row,
-                             out.as<float>() + i * row, row, scale, shift);
+                             out.as<float>() + i * row, row, args.scale, args.shift);
     }
   });
   if (labels.data == nullptr || out_labels.data == nullptr) return;

@@ -26,6 +26,7 @@ struct Rows {
   std::int64_t classes;
   std::int64_t ignored;
   T keep, share;  // 1 - s, s / C
+  T scale;        // of the gradient: 1, or 1 over the weights of the rows kept
 
   T weight_of(std::int64_t c) const { return weight != nullptr ? weight[c] : T(1); }
 
@@ -58,6 +59,26 @@ struct Rows {
       for (std::int64_t c = 0; c < classes; ++c) d[c] = p[c] * total - share * weight_of(c);
     }
     d[label] -= pulled;
+    if (scale != 1) {
+      for (std::int64_t c = 0; c < classes; ++c) d[c] *= scale;
+    }
+  }
+
+  /// The weights of the rows kept, in the order a reduction has.
+  T weight_of_rows(CpuBackend& backend, std::int64_t count) const {
+    T sum = 0;
+    if (weight == nullptr) {
+      for (std::int64_t r = 0; r < count; ++r) sum += labels[r * label_stride] != ignored ? T(1) : T(0);
+      return sum;
+    }
+    const Scratch<T> weights(count);
+    for (std::int64_t r = 0; r < count; ++r) {
+      const I label = labels[r * label_stride];
+      weights.data()[r] = label != ignored ? weight[label] : T(0);
+    }
+    backend.reduce(ReduceOp::sum, contiguous_view(weights.data(), dtype_of<T>, {count}),
+                   contiguous_view(&sum, dtype_of<T>, {1}));
+    return sum;
   }
 };
 
@@ -95,6 +116,7 @@ void CpuBackend::cross_entropy(const CrossEntropyArgs& args, const TensorView& l
   const auto fits = [&](const TensorView& view) {
     return view.data == nullptr || (view.dtype == logits.dtype && view.is_contiguous());
   };
+  const std::int64_t count = logits.shape[0];
   // In place the logits would be gone before the losses are computed from them.
   if (!is_native_float(logits.dtype) || !fits(logits) || !fits(class_weight) || !fits(losses) || !fits(dlogits) ||
       dlogits.data == logits.data) {
@@ -106,22 +128,30 @@ void CpuBackend::cross_entropy(const CrossEntropyArgs& args, const TensorView& l
     check_labels<I>(labels, classes, args.ignore_index);
     const auto run = [&](auto type, const SoftmaxKernels& kernel) {
       using T = typename decltype(type)::type;
+      const Scratch<T> each(args.mean && losses.data != nullptr ? count : 0);
       Rows<T, I> rows = {logits.as<T>(),
                          labels.as<I>(),
                          labels.strides[0],
                          class_weight.as<T>(),
                          static_cast<T>(classes),
-                         losses.as<T>(),
+                         args.mean && losses.data != nullptr ? each.data() : losses.as<T>(),
                          dlogits.as<T>(),
                          classes,
                          args.ignore_index,
                          static_cast<T>(1 - args.smoothing),
-                         static_cast<T>(args.smoothing / static_cast<double>(classes))};
+                         static_cast<T>(args.smoothing / static_cast<double>(classes)),
+                         T(1)};
       if (rows.weight != nullptr) {
         rows.weight_sum = 0;
         for (std::int64_t c = 0; c < classes; ++c) rows.weight_sum += rows.weight[c];
       }
-      all_rows(kernel, rows, logits.shape[0]);
+      const T kept = args.mean ? rows.weight_of_rows(*this, count) : T(1);
+      rows.scale = T(1) / kept;
+      all_rows(kernel, rows, count);
+      if (!args.mean || losses.data == nullptr) return;
+      reduce(ReduceOp::sum, contiguous_view(each.data(), logits.dtype, {count}),
+             contiguous_view(losses.data, logits.dtype, {1}));
+      *losses.as<T>() /= kept;
     };
     if (logits.dtype == DType::float64) {
       run(Type<double>{}, *kernels().softmax_float64);

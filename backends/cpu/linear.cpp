@@ -21,6 +21,8 @@ Epilogue epilogue_of(Activation act) {
       return Epilogue::tanh;
     case Activation::sigmoid:
       return Epilogue::sigmoid;
+    case Activation::gelu_tanh:
+      return Epilogue::gelu_tanh;
   }
   return Epilogue::none;
 }
@@ -32,6 +34,11 @@ bool in_rows(const TensorView& view) { return view.strides[1] == 1 || view.shape
 
 TensorView turned(const TensorView& view) {
   return {view.data, view.dtype, {view.shape[1], view.shape[0]}, {view.strides[1], view.strides[0]}, {}};
+}
+
+/// What the derivative of `act` is a function of: the result, or what linear() remembered in aux.
+TensorView seen_by(Activation act, const TensorView& y, const void* aux) {
+  return act == Activation::gelu_tanh ? contiguous_view(const_cast<void*>(aux), y.dtype, y.shape) : y;
 }
 
 char* element(const TensorView& view, std::int64_t i, std::int64_t j) {
@@ -47,10 +54,12 @@ void CpuBackend::linear(Activation act, const TensorView& x, const TensorView& w
   if (!covered) return Backend::linear(act, x, w, b, y, aux);
   const LinearKernels& kernel = linear_kernels(dtype);
   const Epilogue epilogue = epilogue_of(act);
+  const TensorView remembered = contiguous_view(aux, dtype, y.shape);
   const auto done = [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
     const char* bias = b.as<const char>();
     if (bias != nullptr) bias += j0 * static_cast<std::int64_t>(item_size(dtype));
-    kernel.activate(epilogue, element(y, i0, j0), y.strides[0], bias, i1 - i0, j1 - j0);
+    char* before = act == Activation::gelu_tanh && aux != nullptr ? element(remembered, i0, j0) : nullptr;
+    kernel.activate(epilogue, element(y, i0, j0), y.strides[0], bias, before, y.shape[1], i1 - i0, j1 - j0);
   };
   run_product(product_kernels(dtype), product_of(x, turned(w), y, false), done);
 }
@@ -69,17 +78,15 @@ void CpuBackend::linear_backward(Activation act, const TensorView& dy, const Ten
   TensorView dz = dy;
   if (act != Activation::none) {
     dz = contiguous_view(memory.get(dy.numel() * static_cast<std::int64_t>(item_size(dtype))), dtype, dy.shape);
-    const BinaryOp op = act == Activation::relu   ? BinaryOp::relu_backward
-                        : act == Activation::tanh ? BinaryOp::tanh_backward
-                                                  : BinaryOp::sigmoid_backward;
-    binary(op, dy, y, dz);
+    binary(derivative_of(act), dy, seen_by(act, y, aux), dz);
   }
   if (wanted(dx)) {
     const Epilogue epilogue = epilogue_of(below);
+    const TensorView seen = seen_by(below, x, below_aux);
     run_product(product, product_of(dz, w, dx, false),
                 [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
-                  kernel.derive(epilogue, element(dx, i0, j0), dx.strides[0], element(x, i0, j0), x.strides[0], i1 - i0,
-                                j1 - j0);
+                  kernel.derive(epilogue, element(dx, i0, j0), dx.strides[0], element(seen, i0, j0), seen.strides[0],
+                                i1 - i0, j1 - j0);
                 });
   }
   if (wanted(dw)) {

@@ -109,7 +109,7 @@ struct Batch {
   std::uint32_t width;       ///< elements to a row
   std::uint32_t units;       ///< packs to a row
   std::uint32_t row_blocks;  ///< blocks to a row
-  float scale, shift;
+  double scale, shift;
   bool packed;
   const void* labels;
   std::int64_t label_step;
@@ -159,7 +159,9 @@ __global__ void __launch_bounds__(batch_threads) gather_batch_kernel(const Batch
     for (int j = 0; j < pixels; ++j) x[j] = j < count ? static_cast<C>(source[j]) : C(0);
   }
 #pragma unroll
-  for (int j = 0; j < pixels; ++j) x[j] = x[j] * static_cast<C>(b.scale) + static_cast<C>(b.shift);
+  for (int j = 0; j < pixels; ++j) {  // in float64, rounded once, and not as one fused operation
+    x[j] = static_cast<C>(__dadd_rn(__dmul_rn(static_cast<double>(x[j]), b.scale), b.shift));
+  }
   if (b.packed) {
     store_pack<pixels>(to, count, x);
   } else {
@@ -235,8 +237,8 @@ void CudaBackend::gather_batch(const GatherBatchArgs& args, const TensorView& da
   b.width = static_cast<std::uint32_t>(width);
   b.units = static_cast<std::uint32_t>(units);
   b.row_blocks = static_cast<std::uint32_t>(row_blocks);
-  b.scale = static_cast<float>(args.scale);
-  b.shift = static_cast<float>(args.shift);
+  b.scale = args.scale;
+  b.shift = args.shift;
   b.packed = width % pixels == 0 && (b.row_step % pixels == 0 || rows == 1) &&
              reinterpret_cast<std::uintptr_t>(data.data) % pixels == 0 &&
              reinterpret_cast<std::uintptr_t>(out.data) % 16 == 0;

@@ -1,5 +1,7 @@
 #include <cmath>
+#include <optional>
 
+#include <weft/backends/composed/scratch.h>
 #include <weft/backends/cuda/cuda_backend.h>
 #include <weft/backends/cuda/device/dispatch.h>
 #include <weft/backends/cuda/launch.h>
@@ -8,7 +10,8 @@
 #include <weft/backends/cuda/device/store_total.cuh>
 
 // The formulas of backends/composed/cross_entropy.cpp, a group of threads to a row: loss and gradient in one launch.
-// A label that is no class is reported, and its row left as it was.
+// A label that is no class is reported, and its row left as it was. The mean takes one launch more: every block counts
+// the rows kept by itself, and one block at the end adds the losses up; of many rows the composed form does it.
 
 namespace weft::backends::cuda {
 namespace {
@@ -33,6 +36,7 @@ struct Rows {
   std::int64_t gradient_row_step, gradient_step;
   std::int64_t ignored;
   Compute<T> keep, share;  ///< 1 - s, s / C
+  bool mean;               ///< the gradient is divided by the weights of the rows kept
 
   __device__ std::int64_t label(std::int64_t row) const {
     if (wide_labels) return static_cast<const std::int64_t*>(labels)[row * label_step];
@@ -43,12 +47,40 @@ struct Rows {
   }
 };
 
+constexpr std::int64_t most_rows_counted = 16384;
+
+/// The class weights of the rows kept, by a whole block: the same sum in every block.
+template <class T>
+__device__ inline Compute<T> weight_of_rows(const Rows<T>& v, std::int64_t rows, std::int64_t classes,
+                                            Compute<T>* shared) {
+  using C = Compute<T>;
+  C sum = C(0);
+  for (std::int64_t row = threadIdx.x; row < rows; row += reduce_threads) {
+    const std::int64_t label = v.label(row);
+    if (label != v.ignored && label >= 0 && label < classes) sum += v.weight_of(label);
+  }
+  return across_group(sum, static_cast<int>(reduce_threads), shared, [](C a, C b) { return a + b; });
+}
+
+template <class T>
+__global__ void __launch_bounds__(reduce_threads)
+    mean_loss_kernel(const Rows<T> v, const Lines s, const T* losses, T* out) {
+  using C = Compute<T>;
+  WEFT_SHARED(C[32], shared);
+  const C weights = weight_of_rows(v, s.lines, s.length, shared);
+  C sum = C(0);
+  for (std::uint32_t row = threadIdx.x; row < s.lines; row += reduce_threads) sum += load(losses + row);
+  sum = across_group(sum, static_cast<int>(reduce_threads), shared, [](C a, C b) { return a + b; });
+  if (threadIdx.x == 0) store(out, sum / weights);
+}
+
 template <class T>
 __global__ void __launch_bounds__(reduce_threads, 4)
     cross_entropy_kernel(const Rows<T> v, const Lines s, const Reporter reporter) {
   using C = Compute<T>;
   constexpr int V = row_width<T>;
   WEFT_SHARED(C[32], shared);
+  const C scale = v.mean ? C(1) / weight_of_rows(v, s.lines, s.length, shared) : C(1);
   const Place place = place_in(s);
   const std::int64_t row = place.line;
   const T* x = v.logits + (place.works ? row * v.row_step : 0);
@@ -113,7 +145,7 @@ __global__ void __launch_bounds__(reduce_threads, 4)
       C g = std::exp(e[j] - top) * all;
       if (smooth && j < count) g -= v.share * v.weight_of(first + j);
       if (first + j == label) g -= pulled;
-      e[j] = ignored ? C(0) : g;
+      e[j] = ignored ? C(0) : g * scale;
     }
     store_to_line<V>(d, v.gradient_step, s.packed, first, count, e);
   });
@@ -127,12 +159,16 @@ void CudaBackend::cross_entropy(const CrossEntropyArgs& args, const TensorView& 
     return view.data == nullptr || view.dtype == logits.dtype;
   };
   const std::int64_t rows = logits.shape[0], classes = logits.shape[1];
-  if (!is_logits_dtype(class_weight) || !is_logits_dtype(dlogits) || rows > most_units || classes > most_units) {
+  if (!is_logits_dtype(class_weight) || !is_logits_dtype(dlogits) || rows > most_units || classes > most_units ||
+      (args.mean && (rows > most_rows_counted || !is_logits_dtype(losses)))) {
     return Backend::cross_entropy(args, logits, labels, class_weight, losses, dlogits);
   }
   dispatch_floating(logits.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     constexpr int V = row_width<T>;
+    const bool sums = args.mean && losses.data != nullptr;
+    std::optional<composed::Scratch> each;
+    if (sums) each.emplace(*this, logits.dtype, Shape{rows});
     const auto step = [](const TensorView& view, int axis) { return view.data != nullptr ? view.strides[axis] : 0; };
     const Rows<T> v = {logits.as<const T>(),
                        logits.strides[0],
@@ -142,15 +178,16 @@ void CudaBackend::cross_entropy(const CrossEntropyArgs& args, const TensorView& 
                        labels.dtype == DType::int64,
                        class_weight.as<const T>(),
                        step(class_weight, 0),
-                       losses.data,
+                       sums ? each->view().data : losses.data,
                        losses.dtype,
-                       step(losses, 0),
+                       sums ? 1 : step(losses, 0),
                        dlogits.as<T>(),
                        step(dlogits, 0),
                        step(dlogits, 1),
                        args.ignore_index,
                        static_cast<Compute<T>>(1 - args.smoothing),
-                       static_cast<Compute<T>>(args.smoothing / static_cast<double>(classes))};
+                       static_cast<Compute<T>>(args.smoothing / static_cast<double>(classes)),
+                       args.mean};
     Lines s;
     s.lines = static_cast<std::uint32_t>(rows);
     s.length = static_cast<std::int32_t>(classes);
@@ -159,6 +196,10 @@ void CudaBackend::cross_entropy(const CrossEntropyArgs& args, const TensorView& 
                line_in_packs(dlogits, step(dlogits, 1), classes, V, 1);
     const unsigned blocks = blocks_of(rows, reduce_threads / static_cast<unsigned>(s.group));
     launch(cross_entropy_kernel<T>, {blocks, reduce_threads}, stream(), v, s, reporter());
+    if (sums) {
+      launch(mean_loss_kernel<T>, {1, reduce_threads}, stream(), v, s, each->view().template as<const T>(),
+             losses.as<T>());
+    }
   });
 }
 

@@ -9,11 +9,14 @@
 //
 //   forward        y = x w^T + b, ReLU, and the bit mask of where ReLU let pass    BIAS, RELU_BIAS, RELU_AUX_BIAS
 //   dx             dz w, times the derivative of the ReLU that produced x          DRELU with that mask
+//   forward        y = gelu_tanh(x w^T + b), and what stood there before           GELU_BIAS, GELU_AUX_BIAS
+//   dx             dz w, times the derivative of the gelu_tanh that produced x     DGELU
 //   dw and db      dz^T x, and the column sums of dz                               BGRADB
 //
-// tanh and sigmoid follow as a kernel. float64 has no epilogues in cuBLASLt and goes to the composed form, as do 16-bit
-// tanh and sigmoid, which would be rounded twice. Where the library has no algorithm with the epilogue, the product is
-// made without it and the rest by kernels: these read y, never the mask, whose layout is the library's own business.
+// tanh and sigmoid follow as a kernel, and so does gelu_tanh where the number of features is no multiple of 8, which
+// the library asks of the matrix that remembers. float64 has no epilogues in cuBLASLt and goes to the composed form.
+// Where the library has no algorithm with the epilogue, the product is made without it and the rest by kernels: these
+// read y, never the mask, whose layout is the library's own business.
 
 namespace weft::backends::cuda {
 namespace {
@@ -110,13 +113,9 @@ bool plain_vector(const TensorView& v) {
   return v.is_contiguous() && reinterpret_cast<std::uintptr_t>(v.data) % 16 == 0;
 }
 
-UnaryOp function_of(Activation act) {
-  return act == Activation::relu ? UnaryOp::relu : act == Activation::tanh ? UnaryOp::tanh : UnaryOp::sigmoid;
-}
-BinaryOp derivative_of(Activation act) {
-  return act == Activation::relu   ? BinaryOp::relu_backward
-         : act == Activation::tanh ? BinaryOp::tanh_backward
-                                   : BinaryOp::sigmoid_backward;
+/// What stood in y before gelu_tanh: row-major, in y's dtype, whoever wrote it.
+TensorView before(const void* aux, const TensorView& y) {
+  return contiguous_view(const_cast<void*>(aux), y.dtype, y.shape);
 }
 
 /// A rung of the ladder has no epilogues: the composed form calls matmul, which takes the rung.
@@ -125,22 +124,29 @@ bool by_ladder(const State& state, DType dtype) {
          state.matmul_kernel.load(std::memory_order_relaxed) != ladder::MatmulKernel::automatic;
 }
 
-bool is_half(DType dtype) { return dtype == DType::float16 || dtype == DType::bfloat16; }
+TensorView seen_by(Activation act, const TensorView& y, const void* aux) {
+  return act == Activation::gelu_tanh ? before(aux, y) : y;
+}
+
+/// Whether the library can keep, or read, gelu_tanh's arguments.
+bool keeps_arguments(const TensorView& y) { return y.shape[1] % 8 == 0; }
 
 }  // namespace
 
 std::size_t CudaBackend::linear_aux_bytes(Activation act, const TensorView& y) {
+  if (act == Activation::gelu_tanh) return Backend::linear_aux_bytes(act, y);
   if (act != Activation::relu || y.dtype == DType::float64 || y.rank() != 2) return 0;
   return static_cast<std::size_t>(mask_ld(y.shape[1]) / 8 * y.shape[0]);
 }
 
 void CudaBackend::linear(Activation act, const TensorView& x, const TensorView& w, const TensorView& b,
                          const TensorView& y, void* aux) {
-  const bool relu = act == Activation::relu, kernel_follows = act != Activation::none && !relu;
-  const bool covered = y.dtype != DType::float64 && by_rows(y) && !by_ladder(state_, y.dtype) &&
-                       !(kernel_follows && is_half(y.dtype)) && (!wanted(b) || plain_vector(b));
+  const bool relu = act == Activation::relu, gelu = act == Activation::gelu_tanh && keeps_arguments(y);
+  const bool kernel_follows = act != Activation::none && !relu && !gelu;
+  const bool covered =
+      y.dtype != DType::float64 && by_rows(y) && !by_ladder(state_, y.dtype) && (!wanted(b) || plain_vector(b));
   if (aux != nullptr) masks().set(aux, false);
-  if (!covered) return Backend::linear(act, x, w, b, y, nullptr);
+  if (!covered) return Backend::linear(act, x, w, b, y, act == Activation::gelu_tanh ? aux : nullptr);
 
   const Readable in(*this, x), weight(*this, w);
   ProductShape s = shape_of(state_, in.view(), transposed(weight.view()), y);
@@ -154,12 +160,22 @@ void CudaBackend::linear(Activation act, const TensorView& x, const TensorView& 
     s.aux_ld = mask_ld(y.shape[1]);
     data.aux = aux;
   }
-  s.epilogue = with_mask   ? (wanted(b) ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_RELU_AUX)
-               : relu      ? (wanted(b) ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU)
-               : wanted(b) ? CUBLASLT_EPILOGUE_BIAS
-                           : CUBLASLT_EPILOGUE_DEFAULT;
-  if (!run_product(state_, s, data, stream())) return Backend::linear(act, x, w, b, y, nullptr);
+  const bool with_arguments = gelu && aux != nullptr;
+  if (with_arguments) {
+    s.aux_ld = y.shape[1];
+    data.aux = aux;
+  }
+  s.epilogue = with_arguments ? (wanted(b) ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX)
+               : gelu         ? (wanted(b) ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU)
+               : with_mask    ? (wanted(b) ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_RELU_AUX)
+               : relu         ? (wanted(b) ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU)
+               : wanted(b)    ? CUBLASLT_EPILOGUE_BIAS
+                              : CUBLASLT_EPILOGUE_DEFAULT;
+  if (!run_product(state_, s, data, stream())) {
+    return Backend::linear(act, x, w, b, y, act == Activation::gelu_tanh ? aux : nullptr);
+  }
   if (with_mask) masks().set(aux, true);
+  if (act == Activation::gelu_tanh && !gelu && aux != nullptr) copy(y, before(aux, y));
   if (kernel_follows) unary(function_of(act), {}, y, y);
 }
 
@@ -168,8 +184,7 @@ void CudaBackend::linear_backward(Activation act, const TensorView& dy, const Te
                                   const TensorView& dx, const TensorView& dw, const TensorView& db) {
   const DType dtype = dy.dtype;
   const bool covered = dtype != DType::float64 && !by_ladder(state_, dtype) && (!wanted(dx) || by_rows(dx)) &&
-                       (!wanted(dw) || by_rows(dw)) &&
-                       !(is_half(dtype) && (act > Activation::relu || below > Activation::relu));
+                       (!wanted(dw) || by_rows(dw));
   if (!covered) return Backend::linear_backward(act, dy, y, aux, x, w, below, below_aux, dx, dw, db);
 
   TensorView dz = dy;
@@ -186,7 +201,7 @@ void CudaBackend::linear_backward(Activation act, const TensorView& dy, const Te
     scratch = allocate(scratch_bytes);
     dz = contiguous_view(scratch, dtype, dy.shape);
     if (act != Activation::none) {
-      binary(derivative_of(act), dy, y, dz);
+      binary(derivative_of(act), dy, seen_by(act, y, aux), dz);
     } else {
       copy(dy, dz);
     }
@@ -195,11 +210,13 @@ void CudaBackend::linear_backward(Activation act, const TensorView& dy, const Te
   if (wanted(dx)) {
     const Readable weight(*this, w);
     bool folded = false;
-    // Not for one output feature: the library has no DRELU for a sum of one term.
-    if (below == Activation::relu && dz.shape[1] > 1 && masks().has(below_aux)) {
+    // Not for one output feature: the library has no such epilogue for a sum of one term.
+    const bool drelu = below == Activation::relu && masks().has(below_aux);
+    const bool dgelu = below == Activation::gelu_tanh && keeps_arguments(dx);
+    if ((drelu || dgelu) && dz.shape[1] > 1) {
       ProductShape s = shape_of(state_, dz, weight.view(), dx);
-      s.epilogue = CUBLASLT_EPILOGUE_DRELU;
-      s.aux_ld = mask_ld(dx.shape[1]);
+      s.epilogue = drelu ? CUBLASLT_EPILOGUE_DRELU : CUBLASLT_EPILOGUE_DGELU;
+      s.aux_ld = drelu ? mask_ld(dx.shape[1]) : dx.shape[1];
       ProductData data;
       data.a = weight.view().data;
       data.b = dz.data;
@@ -209,7 +226,7 @@ void CudaBackend::linear_backward(Activation act, const TensorView& dy, const Te
     }
     if (!folded) {
       matmul(dz, weight.view(), dx, false);
-      if (below != Activation::none) binary(derivative_of(below), dx, x, dx);
+      if (below != Activation::none) binary(derivative_of(below), dx, seen_by(below, x, below_aux), dx);
     }
   }
 

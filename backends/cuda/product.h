@@ -19,7 +19,7 @@ struct ProductShape {
   std::int64_t m = 0, n = 0, k = 0;
   std::int64_t lda = 0, ldb = 0, ldd = 0;
   std::int64_t batch = 1, step_a = 0, step_b = 0, step_d = 0;  ///< elements from one product of a batch to the next
-  std::int64_t aux_ld = 0;                                     ///< of the ReLU bit mask, in bits
+  std::int64_t aux_ld = 0;  ///< of the ReLU bit mask in bits, of GELU's arguments in elements
   std::int32_t transpose_a = 0, transpose_b = 0;
   std::int32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   std::int32_t accumulate = 0;  ///< D += instead of D =
@@ -32,7 +32,7 @@ struct ProductData {
   const void* b = nullptr;
   void* d = nullptr;
   void* bias = nullptr;  ///< read by BIAS, written by BGRADB
-  void* aux = nullptr;   ///< the bit mask: written by RELU_AUX, read by DRELU
+  void* aux = nullptr;   ///< the bit mask: written by RELU_AUX, read by DRELU; or GELU's arguments
 };
 
 /// Queues the product on `stream`. False, with nothing done, where the library has no algorithm for it (an epilogue or

@@ -143,6 +143,55 @@ TEST_P(ComposedCrossEntropy, IgnoredRowsAreZeroWhateverTheyHold) {
   }
 }
 
+TEST_P(ComposedCrossEntropy, TheMeanDividesByTheWeightsOfTheRowsKept) {
+  for (DType dtype : {DType::float32, DType::float64}) {
+    for (std::int64_t rows : {1, 7, 300}) {
+      const std::int64_t classes = 10;
+      const Array logits = random_array(dtype, {rows, classes}, 117, -3, 3);
+      Array labels({rows});
+      for (std::int64_t r = 0; r < rows; ++r) {
+        labels.values[static_cast<std::size_t>(r)] = static_cast<double>(r % 5 == 3 ? -100 : r * r % classes);
+      }
+      for (bool weighted : {false, true}) {
+        for (double smoothing : {0.0, 0.2}) {
+          const Array weights = random_array(dtype, {classes}, 118, 0.25, 2);
+          const Block x(backend(), dtype, logits), y(backend(), DType::int64, labels), w(backend(), dtype, weights);
+          const TensorView given = weighted ? w.view() : TensorView();
+          const Block each(backend(), dtype, Shape{rows}), slopes(backend(), dtype, logits.shape);
+          backend().Backend::cross_entropy({-100, smoothing}, x, y, given, each, slopes);
+          const Array losses = each.read();
+          Array gradient = slopes.read();
+          double kept = 0, total = 0;
+          for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
+            total += losses.values[r];
+            if (labels.values[r] < 0) continue;
+            kept += weighted ? weights.values[static_cast<std::size_t>(labels.values[r])] : 1;
+          }
+          for (double& value : gradient.values) value /= kept;
+          for (bool fused : {false, true}) {
+            SCOPED_TRACE(std::string(weft::name(dtype)) + " rows " + std::to_string(rows) +
+                         (weighted ? " weighted" : "") + (fused ? " fused" : ""));
+            const CrossEntropyArgs args{-100, smoothing, true};
+            const auto run = [&](const TensorView& l, const TensorView& d) {
+              fused ? backend().cross_entropy(args, x, y, given, l, d)
+                    : backend().Backend::cross_entropy(args, x, y, given, l, d);
+            };
+            const Block mean(backend(), dtype, Shape{}), slope(backend(), dtype, logits.shape);
+            run(mean, slope);
+            expect_close(dtype, mean.read(), Array(Shape{}, total / kept), 2);
+            expect_close(dtype, slope.read(), gradient, 2);
+            const Block only_mean(backend(), dtype, Shape{}), only_slope(backend(), dtype, logits.shape);
+            run(only_mean, {});
+            run({}, only_slope);
+            expect_equal(only_mean.read(), mean.read());
+            expect_equal(only_slope.read(), slope.read());
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(ComposedCrossEntropy, ExtremeLogitsStayFinite) {
   const Array logits({2, 3}, {1e4, 0, -1e4, -1e4, -1e4, 1e4});
   for (DType dtype : {DType::float32, DType::float64}) {

@@ -1,5 +1,6 @@
 #include <cublasLt.h>
 
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -66,7 +67,21 @@ bool take(const char* name, T& into, const void* from, std::size_t bytes) {
 }
 
 bool has_bias(std::uint32_t e) {
-  return e == CUBLASLT_EPILOGUE_BIAS || e == CUBLASLT_EPILOGUE_RELU_BIAS || e == CUBLASLT_EPILOGUE_RELU_AUX_BIAS;
+  return e == CUBLASLT_EPILOGUE_BIAS || e == CUBLASLT_EPILOGUE_RELU_BIAS || e == CUBLASLT_EPILOGUE_RELU_AUX_BIAS ||
+         e == CUBLASLT_EPILOGUE_GELU_BIAS || e == CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
+}
+/// What stood there before GELU, in D's type.
+bool writes_argument(std::uint32_t e) {
+  return e == CUBLASLT_EPILOGUE_GELU_AUX || e == CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
+}
+bool has_gelu(std::uint32_t e) {
+  return e == CUBLASLT_EPILOGUE_GELU || e == CUBLASLT_EPILOGUE_GELU_BIAS || writes_argument(e);
+}
+/// x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3), and its derivative: the form with tanh.
+double gelu_gate(double x) { return 1 / (1 + std::exp(-2 * 0.7978845608028654 * (x + 0.044715 * x * x * x))); }
+double gelu_slope(double x) {
+  const double s = gelu_gate(x);
+  return s + x * s * (1 - s) * 2 * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x);
 }
 bool writes_mask(std::uint32_t e) { return e == CUBLASLT_EPILOGUE_RELU_AUX || e == CUBLASLT_EPILOGUE_RELU_AUX_BIAS; }
 bool has_relu(std::uint32_t e) {
@@ -115,6 +130,11 @@ bool check_problem(const Desc& desc, const Layout& a, const Layout& b, const Lay
     case CUBLASLT_EPILOGUE_RELU_AUX_BIAS:
     case CUBLASLT_EPILOGUE_DRELU:
     case CUBLASLT_EPILOGUE_BGRADB:
+    case CUBLASLT_EPILOGUE_GELU:
+    case CUBLASLT_EPILOGUE_GELU_BIAS:
+    case CUBLASLT_EPILOGUE_GELU_AUX:
+    case CUBLASLT_EPILOGUE_GELU_AUX_BIAS:
+    case CUBLASLT_EPILOGUE_DGELU:
       break;
     default:
       return say("epilogue " + std::to_string(desc.epilogue) + " is not one the stand-in knows");
@@ -132,6 +152,16 @@ bool check_problem(const Desc& desc, const Layout& a, const Layout& b, const Lay
     }
     if (reinterpret_cast<std::uintptr_t>(desc.aux) % 16 != 0) return say("the mask is not aligned to 16 bytes");
     if (d.batch > 1) return say("the stand-in knows no masks for batches");
+  }
+  if (writes_argument(desc.epilogue) || desc.epilogue == CUBLASLT_EPILOGUE_DGELU) {
+    if (desc.aux == nullptr) return say("the epilogue needs GELU's arguments, and their address is not set");
+    if (desc.aux_ld % 8 != 0 || desc.aux_ld < m) {
+      return say("EPILOGUE_AUX_LD " + std::to_string(desc.aux_ld) +
+                 " of GELU's arguments has to be a multiple of 8 and at least " + std::to_string(m));
+    }
+    if (reinterpret_cast<std::uintptr_t>(desc.aux) % 16 != 0)
+      return say("GELU's arguments are not aligned to 16 bytes");
+    if (d.batch > 1) return say("the stand-in knows no GELU arguments for batches");
   }
   return true;
 }
@@ -196,6 +226,14 @@ void run_one(const Call& call, std::int64_t batch) {
     return;
   }
 
+  auto* arguments = static_cast<char*>(call.desc.aux);
+  const auto argument_bytes = static_cast<std::size_t>(((n - 1) * call.desc.aux_ld + m) * size);
+  if (writes_argument(epilogue) && !writable("cublasLtMatmul: arguments of GELU", arguments, argument_bytes)) return;
+  if (epilogue == CUBLASLT_EPILOGUE_DGELU &&
+      !readable("cublasLtMatmul: arguments of GELU", arguments, argument_bytes)) {
+    return;
+  }
+
   std::vector<double> sums(static_cast<std::size_t>(m * n));
   const MatrixRef a = reference(call.a, call.pa, batch, ta), b = reference(call.b, call.pb, batch, tb);
   product(m, n, k, a, b, call.desc.compute == CUBLAS_COMPUTE_32F_FAST_TF32, sums.data());
@@ -225,11 +263,16 @@ void run_one(const Call& call, std::int64_t batch) {
         if (!passes && value == value) value = 0;
       }
       if (epilogue == CUBLASLT_EPILOGUE_DRELU && (*byte & bit) == 0) value = 0;
+      const std::int64_t argument = column * call.desc.aux_ld + row;
+      if (writes_argument(epilogue)) store(type, arguments, argument, value);
+      if (has_gelu(epilogue)) value *= gelu_gate(value);
+      if (epilogue == CUBLASLT_EPILOGUE_DGELU) value *= gelu_slope(load(type, arguments, argument));
       store(type, d, column * call.d.ld + row, value);
     }
     watch_written(d + column * call.d.ld * size, static_cast<std::size_t>(m * size));
   }
   if (writes_mask(epilogue)) watch_written(mask, static_cast<std::size_t>(mask_bytes * n));
+  if (writes_argument(epilogue)) watch_written(arguments, argument_bytes);
 }
 
 void run(const Call& call) {

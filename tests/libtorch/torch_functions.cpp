@@ -98,6 +98,10 @@ const std::map<std::string, TorchCall>& torch_functions() {
     for (const char* name : {"linear", "linear/no-bias", "linear/vector", "linear/rank-3"}) {
       t[name] = [](const Ts& x) { return torch::linear(x[0], x[1], x.size() > 2 ? x[2] : T()); };
     }
+    t["linear/relu"] = [](const Ts& x) { return torch::relu(torch::linear(x[0], x[1], x[2])); };
+    t["linear/tanh"] = [](const Ts& x) { return torch::tanh(torch::linear(x[0], x[1], x[2])); };
+    t["linear/sigmoid"] = [](const Ts& x) { return torch::sigmoid(torch::linear(x[0], x[1], x[2])); };
+    t["linear/gelu-tanh"] = [](const Ts& x) { return torch::gelu(torch::linear(x[0], x[1], x[2]), "tanh"); };
     t["reshape"] = [](const Ts& x) { return x[0].reshape({2, -1}); };
     t["reshape/rank-0"] = [](const Ts& x) { return x[0].reshape({}); };
     t["reshape/empty"] = [](const Ts& x) { return x[0].reshape({x[0].numel(), 1}); };

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <weft/autograd/anomaly.h>
 #include <weft/autograd/functions.h>
 #include <weft/nn/activations.h>
 #include <weft/nn/dropout.h>
@@ -15,6 +16,7 @@
 #include <weft/nn/linear.h>
 #include <weft/nn/loss.h>
 #include <weft/nn/sequential.h>
+#include <weft/tensor/profiler.h>
 
 #include "nn/nn_test.h"
 
@@ -142,6 +144,67 @@ TEST(Sequential, AppliesInOrder) {
   nn::Sequential outer;
   outer.push_back(nn::Sequential{nn::ReLU()});
   EXPECT_EQ(outer.named_modules().size(), 3u);
+}
+
+// One call of linear() with its activation, where nobody can tell.
+struct Doubled : nn::ReLU {
+  Tensor forward(const Tensor& x) override { return x * 2; }
+};
+
+std::vector<std::string> operations_of(nn::Sequential& model, const Tensor& x) {
+  Profiler profiler({1e9, 1e9});
+  static_cast<void>(model(x));
+  profiler.stop();
+  std::vector<std::string> names;
+  for (const ProfileRow& row : profiler.rows()) names.push_back(row.operation);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(Sequential, JoinsALinearWithTheActivationBehindIt) {
+  using Names = std::vector<std::string>;
+  manual_seed(3);
+  const Tensor x = randn({5, 4});
+  const auto check = [&](auto activation, const char* name, const char* joined) {
+    nn::Sequential model{nn::Linear(4, 6), std::move(activation), nn::Linear(6, 3)};
+    EXPECT_EQ(operations_of(model, x), (Names{"linear", joined}));
+    Tensor apart = x;
+    for (std::size_t i = 0; i < model.size(); ++i) apart = model.at(i)(apart);
+    EXPECT_TRUE(same_bytes(model(x), apart)) << joined;
+
+    // hooks of either see their own module's argument and result
+    for (const std::size_t i : {0u, 1u}) {
+      int calls = 0;
+      nn::HookHandle hook =
+          model.at(i).register_forward_hook([&](nn::Module& module, const Tensor& in, const Tensor& out) {
+            ++calls;
+            EXPECT_TRUE(same_bytes(module.forward(in), out));
+          });
+      EXPECT_TRUE(same_bytes(model(x), apart));
+      EXPECT_EQ(calls, 1) << joined << i;
+      hook.remove();
+    }
+    EXPECT_EQ(operations_of(model, x), (Names{"linear", joined})) << "again, when the hooks are gone";
+    const DetectAnomaly on;
+    Names single = {"linear", name};
+    std::sort(single.begin(), single.end());
+    EXPECT_EQ(operations_of(model, x), single);
+  };
+  check(nn::ReLU(), "relu", "linear_relu");
+  check(nn::Tanh(), "tanh", "linear_tanh");
+  check(nn::Sigmoid(), "sigmoid", "linear_sigmoid");
+  check(nn::GELU(Approximate::tanh), "gelu", "linear_gelu_tanh");
+
+  nn::Sequential others{nn::Linear(4, 6), Doubled(), nn::Linear(6, 6), nn::GELU(), nn::Linear(6, 2)};
+  EXPECT_EQ(operations_of(others, x), (Names{"gelu", "linear", "mul"}));
+}
+
+TEST(Sequential, AnErrorInAJoinedLayerNamesTheLinear) {
+  nn::Sequential model{nn::Flatten(), nn::Linear(4, 6), nn::ReLU()};
+  const std::string text = error_of<ShapeError>([&] { model(zeros({2, 5})); }, ErrorCode::shape_mismatch);
+  EXPECT_NE(text.find("[linear]"), std::string::npos) << text;
+  EXPECT_NE(text.find("layer \"1\" (Linear(4, 6))"), std::string::npos) << text;
+  EXPECT_NE(text.find("layers_test.cpp"), std::string::npos) << text;
 }
 
 TEST(CrossEntropyLoss, IsTheFunction) {

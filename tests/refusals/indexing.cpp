@@ -327,6 +327,55 @@ std::vector<Refusal> indexing_refusals() {
        },
        E::index_out_of_range,
        {"[one_hot]", "-3"}},
+      {"O38",
+       "gather_batch of floats",
+       [](Bench& b) {
+         gather_batch(b.keep(rand({4, 3})), {}, ints({0}, {1}));
+       },
+       E::dtype_unsupported,
+       {"[gather_batch]", "uint8", "float32", "index_select"}},
+      {"O38",
+       "gather_batch into integers",
+       [](Bench& b) {
+         gather_batch(b.keep(zeros({4, 3}, DType::uint8)), {}, ints({0}, {1}), {1, 0, DType::int64});
+       },
+       E::dtype_unsupported,
+       {"[gather_batch]", "dtype", "int64"}},
+      {"O38",
+       "gather_batch with labels for other rows",
+       [](Bench& b) {
+         gather_batch(b.keep(zeros({4, 3}, DType::uint8)), b.keep(ints({0, 1, 2}, {3})), ints({0}, {1}));
+       },
+       E::shape_mismatch,
+       {"[gather_batch]", "labels", "(3,)", "(4,)"}},
+      {"O38",
+       "gather_batch with labels that are floats",
+       [](Bench& b) {
+         gather_batch(b.keep(zeros({4, 3}, DType::uint8)), b.keep(rand({4})), ints({0}, {1}));
+       },
+       E::dtype_unsupported,
+       {"[gather_batch]", "labels", "float32"}},
+      {"O38",
+       "gather_batch by an index outside the data",
+       [](Bench& b) {
+         gather_batch(b.keep(zeros({4, 3}, DType::uint8)), {}, b.keep(ints({0, 4}, {2})));
+       },
+       E::index_out_of_range,
+       {"[gather_batch]", "4", "position 1"}},
+      {"O38",
+       "gather_batch from nothing",
+       [](Bench& b) {
+         gather_batch(b.keep(zeros({0, 3}, DType::uint8)), {}, b.keep(ints({0}, {1})));
+       },
+       E::index_out_of_range,
+       {"[gather_batch]", "(0, 3)"}},
+      {"O38",
+       "gather_batch by a matrix",
+       [](Bench& b) {
+         gather_batch(b.keep(zeros({4, 3}, DType::uint8)), {}, b.keep(ints({0, 1}, {1, 2})));
+       },
+       E::rank_unsupported,
+       {"[gather_batch]", "index", "(1, 2)"}},
       {"O31", "no classes", [](Bench& b) { one_hot(b.keep(ints({0}, {1})), 0); }, E::index_out_of_range, {"[one_hot]"}},
       {"O31",
        "a negative number of classes",

@@ -180,43 +180,45 @@ TEST_P(Families, Linear) {
   EXPECT_EQ(ops::linear(zeros({0, 3}, on()), w, b, "linear", here).shape(), (Shape{0, 2}));
 }
 
+constexpr auto all_wanted = [] { return ops::LinearBackward{true, true, true}; };
+
 TEST_P(Families, LinearBackward) {
   const Tensor x = counted({2, 3}), w = counted({2, 3}), dy = floats({1, 2, 3, 4}, {2, 2});
-  const auto g = ops::linear_backward(dy, x, w, true, true, true, "linear", here);
+  const auto g = ops::linear_backward(dy, x, w, all_wanted(), "linear", here);
   EXPECT_EQ(values(g.dx), (Floats{6, 9, 12, 12, 19, 26}));
   EXPECT_EQ(values(g.dweight), (Floats{9, 13, 17, 12, 18, 24}));
   EXPECT_EQ(values(g.dbias), (Floats{4, 6}));
-  const auto some = ops::linear_backward(dy, x, w, false, true, false, "linear", here);
+  const auto some = ops::linear_backward(dy, x, w, {false, true, false}, "linear", here);
   EXPECT_FALSE(some.dx.defined());
   EXPECT_FALSE(some.dbias.defined());
   EXPECT_EQ(values(some.dweight), values(g.dweight));
   // a gradient spread by sum(): strides 0
   const Tensor spread = ops::expand(scalar(1, on()), {2, 2}, "expand", here);
-  const auto s = ops::linear_backward(spread, x, w, true, true, true, "linear", here);
+  const auto s = ops::linear_backward(spread, x, w, all_wanted(), "linear", here);
   EXPECT_EQ(values(s.dx), (Floats{3, 5, 7, 3, 5, 7}));
   EXPECT_EQ(values(s.dweight), (Floats{3, 5, 7, 3, 5, 7}));
   EXPECT_EQ(values(s.dbias), (Floats{2, 2}));
   // transposed gradient, folded axes
   const Tensor turned = ops::transpose(floats({1, 3, 2, 4}, {2, 2}), 0, 1, "t", here);
-  EXPECT_EQ(values(ops::linear_backward(turned, x, w, true, true, true, "linear", here).dx), values(g.dx));
+  EXPECT_EQ(values(ops::linear_backward(turned, x, w, all_wanted(), "linear", here).dx), values(g.dx));
   const auto deep = ops::linear_backward(ops::reshape(dy, {2, 1, 2}, "r", here), ops::reshape(x, {2, 1, 3}, "r", here),
-                                         w, true, true, true, "linear", here);
+                                         w, all_wanted(), "linear", here);
   EXPECT_EQ(deep.dx.shape(), (Shape{2, 1, 3}));
   EXPECT_EQ(values(deep.dx), values(g.dx));
 }
 
 TEST_P(Families, LinearBackwardOverNothing) {
-  const auto no_rows = ops::linear_backward(zeros({0, 2}, on()), zeros({0, 3}, on()), ones({2, 3}, on()), true, true,
-                                            true, "linear", here);
+  const auto no_rows =
+      ops::linear_backward(zeros({0, 2}, on()), zeros({0, 3}, on()), ones({2, 3}, on()), all_wanted(), "linear", here);
   EXPECT_EQ(no_rows.dx.shape(), (Shape{0, 3}));
   EXPECT_EQ(values(no_rows.dweight), Floats(6, 0.0f));
   EXPECT_EQ(values(no_rows.dbias), Floats(2, 0.0f));
-  const auto no_features = ops::linear_backward(ones({3, 2}, on()), zeros({3, 0}, on()), zeros({2, 0}, on()), true,
-                                                true, true, "linear", here);
+  const auto no_features =
+      ops::linear_backward(ones({3, 2}, on()), zeros({3, 0}, on()), zeros({2, 0}, on()), all_wanted(), "linear", here);
   EXPECT_EQ(no_features.dx.shape(), (Shape{3, 0}));
   EXPECT_EQ(values(no_features.dbias), (Floats{3, 3}));
-  const auto no_outputs = ops::linear_backward(zeros({3, 0}, on()), ones({3, 2}, on()), zeros({0, 2}, on()), true, true,
-                                               true, "linear", here);
+  const auto no_outputs =
+      ops::linear_backward(zeros({3, 0}, on()), ones({3, 2}, on()), zeros({0, 2}, on()), all_wanted(), "linear", here);
   EXPECT_EQ(values(no_outputs.dx), Floats(6, 0.0f));
 }
 

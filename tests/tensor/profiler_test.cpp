@@ -31,7 +31,7 @@ TEST_P(Profile, CountsCallsArithmeticAndBytes) {
   Profiler profiler(fast);
   for (int i = 0; i < 3; ++i) product = ops::matmul(a, b, "matmul", CallSite::here());
   sum = ops::binary(BinaryOp::add, product, bias, "add", CallSite::here());
-  ops::linear_backward(product, a, counted({4, 16}), true, true, false, "linear", CallSite::here());
+  ops::linear_backward(product, a, counted({4, 16}), {true, true, false}, "linear", CallSite::here());
   profiler.stop();
   const Tensor after = ops::matmul(a, b, "matmul", CallSite::here());  // no longer watched
   profiler.stop();

@@ -194,7 +194,8 @@ class StrictBackend final : public Backend {
   void cross_entropy(const CrossEntropyArgs& args, const TensorView& logits, const TensorView& labels,
                      const TensorView& class_weight, const TensorView& losses, const TensorView& dlogits) override {
     promise(logits.rank() == 2 && labels.shape == Shape{logits.shape[0]} && supports_index(labels.dtype), "labels");
-    promise(class_weight.data == nullptr && losses.shape == labels.shape, "cross_entropy: losses");
+    promise(class_weight.data == nullptr && losses.shape == (args.mean ? Shape{} : labels.shape),
+            "cross_entropy: losses");
     promise(dlogits.data == nullptr || dlogits.shape == logits.shape, "cross_entropy: dlogits");
     check_output(losses, {&logits, &labels}, false);
     if (dlogits.data != nullptr) check_output(dlogits, {&logits, &labels}, false);

@@ -29,7 +29,7 @@ struct ConvertKernels {
   void (*brain_to_float)(const uint16_t* in, float* out, int64_t n);
   void (*float_to_brain)(const float* in, uint16_t* out, int64_t n);
   /// out = in * scale + shift, two roundings; the scale and shift of data/ transforms.
-  void (*bytes_to_float)(const uint8_t* in, float* out, int64_t n, float scale, float shift);
+  void (*bytes_to_float)(const uint8_t* in, float* out, int64_t n, double scale, double shift);
 };
 
 }  // namespace weft::backends::cpu

@@ -5,12 +5,14 @@
 
 namespace weft::backends::cpu {
 
-enum class Epilogue : uint8_t { none, relu, tanh, sigmoid };
+enum class Epilogue : uint8_t { none, relu, tanh, sigmoid, gelu_tanh };
 
 struct LinearKernels {
   /// c = act(c + bias) for rows of `columns` contiguous elements; bias may be null.
-  void (*activate)(Epilogue act, void* c, int64_t c_stride, const void* bias, int64_t rows, int64_t columns);
-  /// c = c act'(y), the derivative as a function of the activation's output y.
+  /// before, where not null, gets c + bias, as rows of before_stride elements.
+  void (*activate)(Epilogue act, void* c, int64_t c_stride, const void* bias, void* before, int64_t before_stride,
+                   int64_t rows, int64_t columns);
+  /// c = c act'(y), the derivative as a function of the activation's output y; of gelu_tanh of its argument.
   void (*derive)(Epilogue act, void* c, int64_t c_stride, const void* y, int64_t y_stride, int64_t rows,
                  int64_t columns);
 };

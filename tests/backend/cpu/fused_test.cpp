@@ -38,16 +38,19 @@ void linear_has_composed_bits(Activation act, bool with_bias, std::int64_t rows,
   for (T& value : w) value /= 16;
   std::vector<T> fused(static_cast<std::size_t>(rows * out)), composed(fused.size());
   const TensorView bias = with_bias ? view(b, {out}) : none;
-  backend().linear(act, view(x, {rows, in}), view(w, {out, in}), bias, view(fused, {rows, out}), nullptr);
-  backend().Backend::linear(act, view(x, {rows, in}), view(w, {out, in}), bias, view(composed, {rows, out}), nullptr);
+  std::vector<T> aux(fused.size()), aux2(fused.size());  // what gelu_tanh remembers
+  backend().linear(act, view(x, {rows, in}), view(w, {out, in}), bias, view(fused, {rows, out}), aux.data());
+  backend().Backend::linear(act, view(x, {rows, in}), view(w, {out, in}), bias, view(composed, {rows, out}),
+                            aux2.data());
+  EXPECT_EQ(different(aux, aux2), 0) << "remembered";
   EXPECT_EQ(different(fused, composed), 0) << static_cast<int>(act) << " bias " << with_bias << " rows " << rows;
 
   std::vector<T> dy = numbers<T>(rows * out, 4), dx(x.size()), dw(w.size()), db(b.size());
   std::vector<T> dx2(x.size()), dw2(w.size()), db2(b.size());
-  for (const Activation below : {Activation::none, Activation::relu, Activation::tanh}) {
+  for (const Activation below : {Activation::none, Activation::relu, Activation::tanh, Activation::gelu_tanh}) {
     const auto run = [&](auto&& call, std::vector<T>& to_x, std::vector<T>& to_w, std::vector<T>& to_b) {
-      call(act, view(dy, {rows, out}), view(fused, {rows, out}), nullptr, view(x, {rows, in}), view(w, {out, in}),
-           below, nullptr, view(to_x, {rows, in}), view(to_w, {out, in}), view(to_b, {out}));
+      call(act, view(dy, {rows, out}), view(fused, {rows, out}), aux.data(), view(x, {rows, in}), view(w, {out, in}),
+           below, x.data(), view(to_x, {rows, in}), view(to_w, {out, in}), view(to_b, {out}));
     };
     run([](auto... args) { backend().linear_backward(args...); }, dx, dw, db);
     run([](auto... args) { backend().Backend::linear_backward(args...); }, dx2, dw2, db2);
@@ -58,7 +61,8 @@ void linear_has_composed_bits(Activation act, bool with_bias, std::int64_t rows,
 }
 
 TEST(Fused, LinearHasTheComposedBits) {
-  for (const Activation act : {Activation::none, Activation::relu, Activation::tanh, Activation::sigmoid}) {
+  for (const Activation act :
+       {Activation::none, Activation::relu, Activation::tanh, Activation::sigmoid, Activation::gelu_tanh}) {
     for (const bool bias : {false, true}) {
       linear_has_composed_bits<float>(act, bias, 37, 50, 45);
       linear_has_composed_bits<double>(act, bias, 5, 20, 10);

@@ -105,6 +105,23 @@ std::vector<OpCase> index_cases() {
       return one_hot(x[0].to(DType::int32));
     }).gradient = false;
   }
+  {
+    // The dtype under test is the one the bytes become; they follow from x, which is not wanted for itself.
+    OpCase& r = start("gather_batch", {{{9, 3, 4}, Domain::positive}, {{7}, Domain::normal, Kind::index, 9}},
+                      [](const Tensors& x) {
+                        return gather_batch((x[0] * 20).to(DType::uint8), {}, x[1], {2.0, -1.5, x[0].dtype()}).rows;
+                      });
+    r.accepts = is_floating;
+    r.gradient = false;
+    r.large = {{50, 1001}, {333}};
+    r.empty = {{{9, 4}, {0}}, {{9, 0}, {7}}};
+    start("gather_batch/labels", {{{9}, Domain::normal, Kind::index, 9}, {{7}, Domain::normal, Kind::index, 9}},
+          [](const Tensors& x) {
+            const Tensor bytes = zeros({9, 2}, {x[0].device(), DType::uint8});
+            return gather_batch(bytes, x[0].to(DType::int32), x[1].to(DType::int32)).labels;
+          })
+        .gradient = false;
+  }
   return rows;
 }
 

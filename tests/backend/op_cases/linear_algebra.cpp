@@ -31,6 +31,15 @@ OpCase affine(const char* name, const Shape& x, bool bias) {
   return row;
 }
 
+OpCase activated(const char* name, Activation activation) {
+  OpCase row = affine(name, {4, 6}, true);
+  row.call = [activation](const Tensors& t) { return linear(t[0], t[1], t[2], activation); };
+  row.exact = activation == Activation::relu;
+  row.large = {{128, 300}, {50, 300}, {50}};
+  row.empty = {{{0, 6}, {5, 6}, {5}}, {{4, 0}, {5, 0}, {5}}};
+  return row;
+}
+
 }  // namespace
 
 std::vector<OpCase> linear_algebra_cases() {
@@ -49,6 +58,10 @@ std::vector<OpCase> linear_algebra_cases() {
       affine("linear/no-bias", {4, 6}, false),
       affine("linear/vector", {6}, true),
       affine("linear/rank-3", {2, 3, 6}, true),
+      activated("linear/relu", Activation::relu),
+      activated("linear/tanh", Activation::tanh),
+      activated("linear/sigmoid", Activation::sigmoid),
+      activated("linear/gelu-tanh", Activation::gelu_tanh),
   };
   for (OpCase& row : rows) {
     if (row.name == "matmul") {
