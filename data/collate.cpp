@@ -89,9 +89,12 @@ void Collator::collate(Batch& batch) const {
 
 void Collator::to_device(Batch& batch, CallSite at) const {
   if (is_host(device_)) return;
-  batch.inputs = ops::to_device(batch.inputs, device_, "DataLoader", at);
-  batch.targets = ops::to_device(batch.targets, device_, "DataLoader", at);
-  for (Tensor& extra : batch.extras) extra = ops::to_device(extra, device_, "DataLoader", at);
+  const auto move = [&](Tensor& x) {
+    if (!x.defined() || x.device() != device_) x = ops::to_device(x, device_, "DataLoader", at);
+  };
+  move(batch.inputs);
+  move(batch.targets);
+  for (Tensor& extra : batch.extras) move(extra);
 }
 
 }  // namespace weft

@@ -11,6 +11,8 @@ Dataset::~Dataset() = default;
 
 std::string Dataset::name() const { return "data set"; }
 
+std::optional<WholeDataset> Dataset::whole() const { return std::nullopt; }
+
 void ExampleSlot::refuse(const char* what, DType asked, DType is, CallSite at) {
   throw DTypeError(ErrorCode::dtype_mismatch, "ExampleSlot",
                    message("the ", what, " of an example is ", is, ", ", asked, " was asked for"), at);

@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -79,6 +80,12 @@ class WEFT_API ExampleSlot {
   std::int64_t epoch_;
 };
 
+/// A data set as two tensors on a host device, row-major: example i is row i of both.
+struct WholeDataset {
+  Tensor inputs;   ///< (N, input...)
+  Tensor targets;  ///< (N, target...)
+};
+
 /// size() and layout() never change during a data set's life. All functions are called from several threads at once.
 class WEFT_API Dataset {
  public:
@@ -88,6 +95,9 @@ class WEFT_API Dataset {
   /// Writes example 0 <= index < size(). What it throws reaches whoever iterates, with the index named.
   virtual void get(std::int64_t index, const ExampleSlot& slot) const = 0;
   virtual std::string name() const;  ///< for messages and reports
+  /// All examples at once, where get() does nothing but copy rows of two tensors; nothing (the default) otherwise. A
+  /// DataLoader may keep them on its device.
+  virtual std::optional<WholeDataset> whole() const;
 
  protected:
   Dataset() = default;
@@ -112,6 +122,7 @@ class WEFT_API ImageDataset : public Dataset {
   ExampleLayout layout() const override;
   void get(std::int64_t index, const ExampleSlot& slot) const override;
   std::string name() const override { return name_; }
+  std::optional<WholeDataset> whole() const override;  ///< not of a derived class, whose get() may do more
 
   const Tensor& images() const noexcept { return images_; }  ///< uint8 [N, channels, rows, columns]
   const Tensor& labels() const noexcept { return labels_; }  ///< int64 [N]

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <typeinfo>
 #include <utility>
 
 #include <weft/core/error.h>
@@ -103,6 +104,11 @@ void ImageDataset::get(std::int64_t index, const ExampleSlot& slot) const {
   const auto pixels = slot.input<std::uint8_t>();
   if (!pixels.empty()) std::memcpy(pixels.data(), pixels_ + index * image_bytes_, pixels.size());
   slot.target<std::int64_t>()[0] = classes_[index];
+}
+
+std::optional<WholeDataset> ImageDataset::whole() const {
+  if (typeid(*this) != typeid(ImageDataset)) return std::nullopt;
+  return WholeDataset{images_, labels_};
 }
 
 ImageDataset ImageDataset::take(std::int64_t count, CallSite at) const {

@@ -48,6 +48,13 @@ void check_options(const LoaderOptions& options, const Dataset& dataset, CallSit
     throw DTypeError(ErrorCode::dtype_unsupported, op,
                      message("dtype is ", options.dtype, ", expected float32, float64 or uint8"), at);
   }
+  if (options.residence == Residence::device && (options.collate || !dataset.whole().has_value())) {
+    throw ValueError(
+        ErrorCode::value_invalid, op,
+        message("residence is device, but ", options.collate ? "collate works on the host" : dataset.name(),
+                options.collate ? "" : " is not its tensors alone: Dataset::whole() gives nothing"),
+        at);
+  }
   if (dataset.size() < 1) refuse(message(dataset.name(), " has no examples"), at);
   if (options.sampler != nullptr) check_sampler(*options.sampler, options, at);
   const std::int64_t n = options.sampler != nullptr ? options.sampler->size() : dataset.size();
@@ -81,7 +88,9 @@ std::shared_ptr<const Dataset> checked(std::shared_ptr<const Dataset> dataset, c
 DataLoader::DataLoader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options, CallSite at) {
   dataset = checked(std::move(dataset), options, at);
   const ExampleLayout layout = checked_layout(*dataset, options, at);
+  std::unique_ptr<Resident> resident = Resident::of(*dataset, options, at);
   core_ = std::make_shared<Core>(std::move(dataset), options, layout);
+  core_->resident = std::move(resident);
 }
 
 DataLoader::DataLoader(DataLoader&&) noexcept = default;
@@ -176,6 +185,8 @@ LoaderStats DataLoader::stats() const {
   stats.decode_seconds = seconds(c.decode);
   return stats;
 }
+
+bool DataLoader::is_resident() const { return core("is_resident", {}).resident != nullptr; }
 
 void DataLoader::reset_stats() {
   LoaderCounters& c = core("reset_stats", {}).counters;

@@ -61,6 +61,15 @@ struct Batch {
 /// with the batch named. Only a pure function of its arguments keeps batches the same for any number of workers.
 using CollateFunction = std::function<Batch(Batch batch, RandomStream random)>;
 
+/// Where the examples are while batches are made of them.
+enum class Residence : std::uint8_t {
+  automatic,  ///< on the device where it has memory of its own, all is there for it (see `device`), and the data set
+              ///< takes no more than half of what is free; otherwise on the host
+  host,       ///< the workers decode and, for a device with queues, copy ahead from pinned memory on queues of their
+              ///< own; without workers a batch is copied when it is delivered
+  device      ///< the whole data set lies on the loader's device, and each batch is gathered there by its indices
+};
+
 struct LoaderOptions {
   std::int64_t batch_size = 32;
   bool shuffle = false;    ///< a permutation of the data set per epoch, keyed by (seed, epoch)
@@ -78,6 +87,11 @@ struct LoaderOptions {
   std::shared_ptr<const Sampler> sampler =
       nullptr;  ///< which examples an epoch has and in which order; not with shuffle
   CollateFunction collate = {};
+
+  /// The batches are the same, bit for bit. `device` needs a data set that is its tensors (Dataset::whole()) and no
+  /// collate, else ValueError; there are no workers then, and a training step has the host copy nothing but an epoch's
+  /// order. Memory of the device that cannot be had: OutOfMemoryError, with `automatic` the host.
+  Residence residence = Residence::automatic;
 };
 
 /// Where an iteration stands, and of what. A checkpoint keeps it as text: to_string(), parse_loader_state().
@@ -185,6 +199,8 @@ class WEFT_API DataLoader {
   const Dataset& dataset() const;
   LoaderStats stats() const;
   void reset_stats();
+  /// Whether the data set lies on the loader's device.
+  bool is_resident() const;
 
  private:
   Core& core(const char* op, CallSite at) const;  // throws StateError when this loader was moved from

@@ -87,6 +87,7 @@ void DataLoader::Core::forget_threads_of_parent() noexcept {
 void DataLoader::Core::shut_down() noexcept {
   end_run();
   prefetcher.reset();
+  uploader.reset();
   shut = true;
 }
 
@@ -114,6 +115,11 @@ std::vector<std::int64_t> DataLoader::Core::order_of_epoch(CallSite at) const {
 }
 
 void DataLoader::Core::begin_run(CallSite at) {
+  if (resident != nullptr) {
+    resident->begin_epoch(*dataset, order_of_epoch(at), at);
+    running = true;
+    return;
+  }
   const auto examples_of = [n = examples_per_epoch(), size = options.batch_size, order = order_of_epoch(at)](
                                std::int64_t batch, std::vector<std::int64_t>& identity) {
     const std::int64_t first = batch * size;
@@ -132,7 +138,10 @@ void DataLoader::Core::begin_run(CallSite at) {
         try {
           std::vector<std::int64_t> identity;
           std::optional<Batch> made = collator.decode(examples_of(batch, identity), epoch, batch, stop, &failed);
-          if (made.has_value()) decoded.batch = std::move(*made);
+          if (made.has_value()) {
+            if (uploader != nullptr && !stop()) uploader->upload(*made);
+            decoded.batch = std::move(*made);
+          }
         } catch (...) {
           decoded.error = std::current_exception();
           decoded.failed_index = failed.index;
@@ -142,7 +151,10 @@ void DataLoader::Core::begin_run(CallSite at) {
   if (options.workers > 0 && prefetcher == nullptr) {
     prefetcher = std::make_unique<Prefetcher>(options.workers, capacity_of(options), counters);
   }
-  if (prefetcher != nullptr && prefetcher->threads() > 0) prefetcher->begin_run(position.batch, batches, decode);
+  if (prefetcher != nullptr && prefetcher->threads() > 0) {
+    if (uploader == nullptr) uploader = Uploader::to(options.device, at);
+    prefetcher->begin_run(position.batch, batches, decode);
+  }
   running = true;
 }
 
@@ -164,6 +176,16 @@ Decoded DataLoader::Core::take() {
   return decoded;
 }
 
+Batch DataLoader::Core::gather(CallSite at) {
+  const auto begin = LoaderClock::now();
+  const std::int64_t first = position.batch * options.batch_size;
+  Batch batch = resident->gather(first, std::min(options.batch_size, examples_per_epoch() - first), at);
+  batch.epoch = position.epoch;
+  batch.number = position.batch;
+  add_since(counters.decode, begin);
+  return batch;
+}
+
 std::optional<Batch> DataLoader::Core::next(CallSite at) {
   forget_threads_of_parent();
   if (position.batch >= batches) {
@@ -173,6 +195,12 @@ std::optional<Batch> DataLoader::Core::next(CallSite at) {
     return std::nullopt;
   }
   if (!running) begin_run(at);
+  if (resident != nullptr) {
+    Batch batch = gather(at);
+    ++position.batch;
+    counters.batches.fetch_add(1, std::memory_order_relaxed);
+    return batch;
+  }
   Decoded decoded = take();
   if (decoded.error != nullptr) {
     end_run();

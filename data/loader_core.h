@@ -10,6 +10,8 @@
 #include <weft/data/collate.h>
 #include <weft/data/loader.h>
 #include <weft/data/prefetcher.h>
+#include <weft/data/resident.h>
+#include <weft/data/upload.h>
 
 namespace weft {
 
@@ -46,8 +48,10 @@ struct DataLoader::Core {
   bool epoch_alive = false;
   bool shut = false;  // the DataLoader is gone
   bool running = false;
+  std::unique_ptr<Uploader> uploader;  // null: the consumer copies
   std::shared_ptr<const Prefetcher::Decode> decode;
   std::unique_ptr<Prefetcher> prefetcher;
+  std::unique_ptr<Resident> resident;  // null: batches are decoded on the host
   LoaderCounters counters;
 
   std::int64_t examples_per_epoch() const;
@@ -57,6 +61,7 @@ struct DataLoader::Core {
   /// In a forked child the threads do not exist and the locks may be held for ever: the object is left where it is.
   void forget_threads_of_parent() noexcept;
   Decoded take();
+  Batch gather(CallSite at);
 };
 
 }  // namespace weft

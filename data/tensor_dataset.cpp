@@ -1,6 +1,7 @@
 #include <weft/data/tensor_dataset.h>
 
 #include <cstring>
+#include <typeinfo>
 #include <utility>
 
 #include <weft/core/error.h>
@@ -52,6 +53,11 @@ TensorDataset::TensorDataset(const Tensor& inputs, const Tensor& targets, std::s
   targets_ = ops::view(targets_, targets_.shape(), targets_.strides(), 0);
   layout_ = {without_first_axis(inputs.shape()), inputs.dtype(), without_first_axis(targets.shape()), targets.dtype()};
   size_ = inputs.size(0);
+}
+
+std::optional<WholeDataset> TensorDataset::whole() const {
+  if (typeid(*this) != typeid(TensorDataset)) return std::nullopt;
+  return WholeDataset{inputs_, targets_};
 }
 
 void TensorDataset::get(std::int64_t index, const ExampleSlot& slot) const {

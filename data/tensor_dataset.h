@@ -23,6 +23,7 @@ class WEFT_API TensorDataset : public Dataset {
   ExampleLayout layout() const override { return layout_; }
   void get(std::int64_t index, const ExampleSlot& slot) const override;
   std::string name() const override { return name_; }
+  std::optional<WholeDataset> whole() const override;  ///< not of a derived class, whose get() may do more
 
   const Tensor& inputs() const noexcept { return inputs_; }
   const Tensor& targets() const noexcept { return targets_; }

@@ -1,0 +1,47 @@
+#pragma once
+// Private: batches on their way to a device with queues of its own. The thread that decoded a batch copies it into
+// pinned memory, and from there on a queue that nothing else is on, while the consumer's is at work: when a batch is
+// delivered it lies on the device.
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <weft/backends/backend.h>
+#include <weft/core/device.h>
+#include <weft/data/loader.h>
+
+namespace weft {
+
+/// Used by all workers at once; each upload holds one of the ring's places, so there are no more than workers.
+class Uploader {
+ public:
+  /// Null where a copy gains nothing from it: a host device, or one without queues.
+  static std::unique_ptr<Uploader> to(Device device, CallSite at);
+  ~Uploader();
+  Uploader(const Uploader&) = delete;
+  Uploader& operator=(const Uploader&) = delete;
+
+  /// Puts copies on the device into the places of the batch's tensors, and waits for them.
+  void upload(Batch& batch);
+
+ private:
+  struct Place {  // of the ring
+    backends::Stream* queue = nullptr;
+    void* pinned = nullptr;
+    std::size_t bytes = 0;
+  };
+  class Held;
+
+  Uploader(Device device, backends::Backend& backend) : device_(device), backend_(backend) {}
+  Place take();
+  void give(const Place& place);
+
+  const Device device_;
+  backends::Backend& backend_;
+  std::mutex mutex_;
+  std::vector<Place> idle_;
+};
+
+}  // namespace weft
