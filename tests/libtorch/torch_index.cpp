@@ -116,7 +116,7 @@ void add_index_functions(std::map<std::string, TorchCall>& t) {
   t["one_hot"] = [](const Ts& x) { return torch::one_hot(x[0], 5); };
   t["one_hot/largest"] = [](const Ts& x) { return torch::one_hot(x[0]); };
   t["gather_batch"] = [](const Ts& x) {
-    return (x[0] * 20).to(torch::kUInt8).index_select(0, x[1]).to(x[0].scalar_type()) * 2 - 1.5;
+    return (x[0] * 16).to(torch::kUInt8).index_select(0, x[1]).to(x[0].scalar_type()) * 2 - 1.5;
   };
   t["gather_batch/labels"] = [](const Ts& x) { return x[0].index_select(0, x[1]); };
 }

@@ -106,10 +106,10 @@ std::vector<OpCase> index_cases() {
     }).gradient = false;
   }
   {
-    // The dtype under test is the one the bytes become; they follow from x, which is not wanted for itself.
+    // The dtype under test is the one the bytes become; they follow from x, exactly in every dtype.
     OpCase& r = start("gather_batch", {{{9, 3, 4}, Domain::positive}, {{7}, Domain::normal, Kind::index, 9}},
                       [](const Tensors& x) {
-                        return gather_batch((x[0] * 20).to(DType::uint8), {}, x[1], {2.0, -1.5, x[0].dtype()}).rows;
+                        return gather_batch((x[0] * 16).to(DType::uint8), {}, x[1], {2.0, -1.5, x[0].dtype()}).rows;
                       });
     r.accepts = is_floating;
     r.gradient = false;
