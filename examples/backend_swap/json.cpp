@@ -209,7 +209,7 @@ Axis axis_from(const Field& f) { return {f["label"].words(), f["unit"].words(), 
 
 /// A place in the report folder: letters, digits and '-' alone.
 std::string file_part(const Field& f) {
-  const std::string id = f.words();
+  std::string id = f.words();
   const auto good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   for (const char c : id) {
     if (!good(c)) f.refuse("must be lower-case letters, digits and '-', it is \"" + id + "\"");

@@ -63,7 +63,7 @@ Way library(const Place& place, const std::string& name) {
             const Tensor x = input(l).to(device), w = weights(l).to(device);
             return [=] {
               const weft::NoGrad off;
-              const Tensor y = weft::conv2d(x, w);
+              Tensor y = weft::conv2d(x, w);
               finish(device);
               return y;
             };

@@ -1,7 +1,7 @@
 // loading: training with 0, 1, 2, ... background threads that read and decode.
 
 #include <algorithm>
-#include <atomic>
+#include <cmath>
 #include <memory>
 #include <mutex>
 
@@ -36,13 +36,10 @@ class Recorder {
       number = threads_++;
     }
     // Examples of one batch follow each other at once: one piece.
-    for (auto p = pieces_.rbegin(); p != pieces_.rend(); ++p) {
-      if (p->thread != number) continue;
-      if (begin - p->end < 1e-4) {
-        p->end = end;
-        return;
-      }
-      break;
+    const auto last = std::find_if(pieces_.rbegin(), pieces_.rend(), [](const Piece& p) { return p.thread == number; });
+    if (last != pieces_.rend() && begin - last->end < 1e-4) {
+      last->end = end;
+      return;
     }
     pieces_.push_back({number, begin, end});
   }
@@ -131,7 +128,7 @@ void run_loading(Context& context, Section& section) {
     const Decoded one(found.train.take(batch), 1, recorder);
     const double decode = run_epoch(one, 0, batch, [](const weft::Tensor&) {}).seconds;
     const double again = run_epoch(one, 0, batch, [](const weft::Tensor&) {}).seconds;
-    times = std::clamp(static_cast<int>(compute / std::min(decode, again) + 0.5), 1, 50);
+    times = std::clamp(static_cast<int>(std::lround(compute / std::min(decode, again))), 1, 50);
   }
   const double per_epoch = context.quick ? 0.2 : 1.5;
   const auto batches =
