@@ -142,7 +142,7 @@ function(weft_test name)
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 300)
   endif()
-  if(CMAKE_CROSSCOMPILING)  # emulated
+  if(CMAKE_CROSSCOMPILING OR WEFT_SANITIZE)  # emulated, or several times slower
     math(EXPR TEST_TIMEOUT "${TEST_TIMEOUT} * 3")
   endif()
   weft_path_in_tree(folder .)

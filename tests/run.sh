@@ -151,7 +151,8 @@ stage_cuda() {
   check "CUDA plug-in: nvcc compiles and links it, warnings being errors" build release weft_cuda || return 1
   check "CUDA plug-in: under 50 MB" at_most_megabytes build/release/lib/libweft_cuda.so 50
   check "CUDA plug-in: no spills in the kernels of a training step" python3 tests/cuda_spills.py build/release batch \
-    cross_entropy optimise unary binary fill_copy reduce
+    cross_entropy optimise unary binary fill_copy reduce naive coalesced shared_tile register_tile vectorised warp_tile \
+    tensor_core sequential tree warp_shuffle exhibits
 }
 
 # The CUDA backend on the CPU (tests/cuda_on_cpu/README.md): table, contract, a short training, captured and eager, planted

@@ -52,6 +52,12 @@ std::vector<Refusal> device_refusals() {
                       return ErrorCode::plugin_incompatible;
                     }(),
                     {"cuda"}});
+  } else {
+    rows.push_back({"D2",
+                    "a CUDA device beyond the last",
+                    [](Bench&) { zeros({1}, Device{BackendKind::cuda, 32767}); },
+                    E::device_unknown,
+                    {"cuda:32767"}});
   }
   return rows;
 }
