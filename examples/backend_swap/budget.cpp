@@ -10,7 +10,7 @@ namespace lab {
 
 constexpr int calls_at_least = 4;  // a warm-up and three rounds
 
-Limits limits_for(bool quick) { return quick ? Limits{2, 9.5, 0.12} : Limits{}; }
+Limits limits_for(bool quick) { return quick ? Limits{2, 9.5, 0.08} : Limits{}; }
 
 Budget::Budget(Limits limits) : limits_(limits), begin_(now()) {}
 
