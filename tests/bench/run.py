@@ -34,8 +34,36 @@ def work(case):
     return None
 
 
-def competitors(kind, threads):
-    """(name, program, environment) for the programs of one kind; the first is weft's."""
+def python_with_torch():
+    """The python that can import torch: WEFT_BENCH_PYTHON, or python3; None where neither can."""
+    for python in (os.environ.get("WEFT_BENCH_PYTHON"), "python3"):
+        if python is None:
+            continue
+        try:
+            run = subprocess.run([python, HERE / "bench_train_pytorch.py", "--check"], capture_output=True, text=True)
+        except OSError as error:
+            sys.exit(f"WEFT_BENCH_PYTHON is \"{python}\", which cannot be run: {error.strerror}")
+        if run.returncode == 0:
+            print(f"train: PyTorch {run.stdout.strip()} of {python}")
+            return python
+        if python == os.environ.get("WEFT_BENCH_PYTHON"):
+            print(f"train: WEFT_BENCH_PYTHON ({python}) cannot import torch")
+    return None
+
+
+def competitors(kind, threads, folder):
+    """(name, command, environment) for the programs of one kind; the first is weft's. A command of None is missing."""
+    for name, program, env in programs(kind, threads):
+        path = folder / program
+        yield name, [path] if path.exists() else None, env
+    if kind == "train":
+        python = python_with_torch()
+        for t in threads:
+            yield (f"pytorch/{t}", [python, HERE / "bench_train_pytorch.py"] if python else None,
+                   {"OMP_NUM_THREADS": str(t)})
+
+
+def programs(kind, threads):
     for t in threads:
         yield f"weft/{t}", f"bench_{kind}", {"WEFT_NUM_THREADS": str(t)}
     if kind == "gemm":
@@ -53,10 +81,10 @@ def competitors(kind, threads):
 CLOCKS = {"wall": 0, "fastest": 1, "cpu": 2}  # the columns of what a program prints
 
 
-def seconds(program, case, duration, env, clock):
-    run = subprocess.run([program, case, str(duration)], env={**os.environ, **env}, capture_output=True, text=True)
+def seconds(command, case, duration, env, clock):
+    run = subprocess.run([*command, case, str(duration)], env={**os.environ, **env}, capture_output=True, text=True)
     if run.returncode != 0:
-        sys.exit(f"{program.name} {case} failed with {run.returncode}:\n{run.stderr}")
+        sys.exit(f"{command[-1].name} {case} failed with {run.returncode}:\n{run.stderr}")
     return float(run.stdout.split()[CLOCKS[clock]])
 
 
@@ -117,23 +145,25 @@ def main():
     for kind in kinds:
         here = []
         missing = set()
-        for name, program, env in competitors(kind, args.threads):
-            if (args.bin / program).exists():
-                here.append((name, args.bin / program, env))
+        for name, command, env in competitors(kind, args.threads, args.bin):
+            if command:
+                here.append((name, command, env))
             else:
                 missing.add(name.split("/")[0])
         for name in sorted(missing):
-            print(f"{kind}: {name} is not compared: its program was not built (is the library installed?)")
+            print(f"{kind}: {name} is not compared: " +
+                  ("no python can import torch (WEFT_BENCH_PYTHON names one that can)" if name == "pytorch" else
+                   "its program was not built (is the library installed?)"))
         if not here:
             continue
-        cases = subprocess.run([here[0][1]], capture_output=True, text=True, check=True).stdout.split()
+        cases = subprocess.run(here[0][1], capture_output=True, text=True, check=True).stdout.split()
         cases = [c for c in cases if fnmatch.fnmatch(c, args.filter)]
         matched = matched or bool(cases)
         for case in cases:
             times = {name: [] for name, _, _ in here}
             for _ in range(args.rounds):
-                for name, program, env in here:
-                    times[name].append(seconds(program, case, args.seconds, env, args.clock))
+                for name, command, env in here:
+                    times[name].append(seconds(command, case, args.seconds, env, args.clock))
             flops = work(case)
             entry = {"flops": flops, "seconds": {n: statistics.median(v) for n, v in times.items()}, "all": times}
             own = [n for n in times if n.startswith("weft/")]
