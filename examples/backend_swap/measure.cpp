@@ -20,6 +20,20 @@ Measured summary_of(std::vector<double> values) {
   return m;
 }
 
+Measured across(const std::vector<Measured>& passes) {
+  std::vector<double> medians;
+  medians.reserve(passes.size());
+  for (const Measured& p : passes) medians.push_back(p.median);
+  Measured m = summary_of(std::move(medians));
+  m.rounds = 0;
+  for (const Measured& p : passes) {
+    m.low = std::min(m.low, p.low);
+    m.high = std::max(m.high, p.high);
+    m.rounds += p.rounds;
+  }
+  return m;
+}
+
 Measured measure(const std::function<void()>& call, double seconds, int least) {
   double begin = now();
   call();

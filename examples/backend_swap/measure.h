@@ -22,6 +22,11 @@ Measured measure(const std::function<void()>& call, double seconds, int least = 
 /// The same of values that were collected elsewhere. At least one.
 Measured summary_of(std::vector<double> values);
 
+/// Passes over the same thing at different times, as one: the median of their medians, and the widest that was seen. A
+/// processor has moods of seconds (its clock, who else computes on the other half of a core), which rounds that follow
+/// each other do not show. At least one.
+Measured across(const std::vector<Measured>& passes);
+
 /// While it lives, weft computes on `threads` threads.
 class Threads {
  public:

@@ -10,6 +10,12 @@
 
 namespace lab {
 
+namespace {
+
+constexpr int passes = 5;  // over all cells of a sweep
+
+}  // namespace
+
 Way way_of(const Place& place, std::function<std::function<void()>(std::int64_t)> make) {
   return {place.name, place.why_not, place.threads, std::move(make)};
 }
@@ -25,11 +31,14 @@ Cell Sweep::rate(std::size_t way, std::size_t size, const std::function<double(d
   return rate_of(m, work(sizes[size]));
 }
 
-Sweep measure_sweep(Context& context, std::vector<Way> ways, const std::vector<std::int64_t>& sizes, double growth) {
+Sweep measure_sweep(Context& context, Section& section, std::vector<Way> ways, const std::vector<std::int64_t>& sizes,
+                    double growth) {
   Sweep sweep;
   sweep.ways = std::move(ways);
   sweep.times.resize(sweep.ways.size());
-  std::vector<double> making(sweep.ways.size());  // seconds, at the last size that was made
+  std::vector<std::vector<std::vector<Measured>>> seen(sweep.ways.size());  // [way][size][pass]
+  const Budget& budget = context.budget;
+  std::vector<std::vector<double>> making(sweep.ways.size());  // [way][size], seconds
   for (const std::int64_t n : sizes) {
     sweep.sizes.push_back(static_cast<double>(n));
     for (std::size_t w = 0; w < sweep.ways.size(); ++w) {
@@ -40,10 +49,12 @@ Sweep measure_sweep(Context& context, std::vector<Way> ways, const std::vector<s
         if (!times[before - 1].value.has_value()) continue;
         const double grown = sweep.sizes.back() / sweep.sizes[before - 1];
         once = *times[before - 1].value * std::pow(grown, growth);
-        make = making[w] * std::pow(grown, std::min(growth, 2.0));
+        make = making[w][before - 1] * std::pow(grown, std::min(growth, 2.0));
       }
       std::string why_not = way.why_not;
-      if (why_not.empty()) why_not = context.budget.refuse(once + make / 4);
+      if (why_not.empty()) why_not = budget.refuse(once + make / 4);
+      seen[w].emplace_back();
+      making[w].push_back(0);
       if (!why_not.empty()) {
         times.push_back(absent(why_not));
         continue;
@@ -51,23 +62,39 @@ Sweep measure_sweep(Context& context, std::vector<Way> ways, const std::vector<s
       const Threads threads(way.threads);
       const double begin = now();
       const std::function<void()> call = way.make(n);
-      making[w] = now() - begin;
-      times.push_back(time_of(measure(call, context.budget.share(once))));
+      making[w].back() = now() - begin;
+      seen[w].back().push_back(measure(call, budget.share(once) / 2));
+      times.push_back(time_of(seen[w].back().back()));
     }
   }
-  // Once more, at another time: a processor has moods of seconds (its clock, its neighbours), which rounds that follow
-  // each other do not show.
-  for (std::size_t s = 0; s < sizes.size(); ++s) {
-    for (std::size_t w = 0; w < sweep.ways.size(); ++w) {
-      Cell& cell = sweep.times[w][s];
-      if (!cell.value.has_value() || !context.budget.refuse(*cell.value).empty()) continue;
-      const Threads threads(sweep.ways[w].threads);
-      const Measured again = measure(sweep.ways[w].make(sizes[s]), context.budget.share(*cell.value));
-      cell.value = (*cell.value + again.median) / 2;
-      cell.low = std::min(cell.low, again.low);
-      cell.high = std::max(cell.high, again.high);
-      cell.rounds += again.rounds;
+  // Again, at other times, as long as most of what is left of the time lasts: the spread is what was seen between the
+  // passes.
+  const double kept = budget.left() / 5;
+  for (int pass = 1; pass < passes; ++pass) {
+    for (std::size_t s = 0; s < sizes.size(); ++s) {
+      for (std::size_t w = 0; w < sweep.ways.size(); ++w) {
+        std::vector<Measured>& of_cell = seen[w][s];
+        if (of_cell.empty()) continue;
+        const double once = of_cell.front().median;
+        if (budget.left() < kept + 2 * once + making[w][s]) continue;
+        const Threads threads(sweep.ways[w].threads);
+        of_cell.push_back(measure(sweep.ways[w].make(sizes[s]), budget.share(once) / 4, 1));
+      }
     }
+  }
+  std::string single;
+  for (std::size_t s = 0; s < sizes.size(); ++s) {
+    bool in_one_pass = false;
+    for (std::size_t w = 0; w < sweep.ways.size(); ++w) {
+      if (seen[w][s].empty()) continue;
+      sweep.times[w][s] = time_of(across(seen[w][s]));
+      in_one_pass = in_one_pass || seen[w][s].size() == 1;
+    }
+    if (in_one_pass) single += (single.empty() ? "" : ", ") + quantity(sweep.sizes[s], "");
+  }
+  if (!single.empty()) {
+    section.notes.push_back("For want of time, not every figure at " + single +
+                            " was taken at two times: another run may differ by more than the spread printed there.");
   }
   return sweep;
 }

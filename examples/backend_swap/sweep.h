@@ -30,8 +30,11 @@ struct Sweep {
   Cell rate(std::size_t way, std::size_t size, const std::function<double(double)>& work) const;
 };
 
-/// Measures them, small sizes first; the time of a cell is estimated from the size before by (n / before)^growth.
-Sweep measure_sweep(Context& context, std::vector<Way> ways, const std::vector<std::int64_t>& sizes, double growth);
+/// Measures them, small sizes first; the time of a cell is estimated from the size before by (n / before)^growth. Then
+/// all of them again in further passes, while there is time: measure.h, across(). A note in the section says for which
+/// sizes there was none.
+Sweep measure_sweep(Context& context, Section& section, std::vector<Way> ways, const std::vector<std::int64_t>& sizes,
+                    double growth);
 
 /// A row for each size, a column for each way.
 Table rate_table(const Sweep& sweep, const std::string& title, const std::string& size_name, const std::string& unit,

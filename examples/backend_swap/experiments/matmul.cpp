@@ -97,7 +97,7 @@ void run_matmul(Context& context, Section& section) {
   if (sizes.empty()) sizes = {16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
   const auto work = [](double n) { return 2 * n * n * n; };
   const Sweep sweep =
-      measure_sweep(context,
+      measure_sweep(context, section,
                     {resident(context.serial()), loop("loops i-j-k", &plain_loops(), &Loops::product_ijk),
                      loop("compiler's best", best_loops(), &Loops::product_ikj), resident(context.one_thread()),
                      resident(context.all_threads()), resident(context.gpu()), with_transfers(context.gpu())},

@@ -31,7 +31,7 @@ void ladder(Context& context, Section& section) {
       }
       try {
         weft::set_matmul_kernel(weft::cuda(), kernel);
-        const weft::Tensor a = weft::randn({n, n}).to(weft::cuda()), b = weft::randn({n, n}).to(weft::cuda());
+        const weft::Tensor a = weft::randn({n, n}, weft::cuda()), b = weft::randn({n, n}, weft::cuda());
         const weft::NoGrad off;
         const Measured m = measure(
             [&] {

@@ -1,8 +1,9 @@
 // reduce: the sum of many numbers, one after the other and as a tree.
 
 #include <cmath>
-#include <map>
 #include <memory>
+#include <stdexcept>
+#include <utility>
 
 #include <weft/weft.h>
 
@@ -53,6 +54,60 @@ Way backend(const Place& place) {
   });
 }
 
+/// While it lives, cuda sums with this kernel of the ladder.
+class Rung {
+ public:
+  explicit Rung(std::string_view kernel) { weft::set_reduce_kernel(weft::cuda(), kernel); }
+  Rung(const Rung&) = delete;
+  Rung& operator=(const Rung&) = delete;
+  ~Rung() { weft::set_reduce_kernel(weft::cuda(), "auto"); }
+};
+
+Way on_rung(const Place& gpu, const std::string& kernel) {
+  Way way = backend(gpu);
+  way.name = gpu.name + " " + kernel;
+  way.make = [kernel, make = way.make](std::int64_t n) -> std::function<void()> {
+    return [rung = std::make_shared<Rung>(kernel), call = make(n)] { call(); };  // until the call is thrown away
+  };
+  return way;
+}
+
+/// Before anything is timed: each kernel of the ladder computes the same sum.
+void check_rungs(const std::vector<std::string>& kernels) {
+  const Tensor x = numbers(100'003);
+  const double truth = x.to(weft::DType::float64).sum().item();
+  for (const std::string& kernel : kernels) {
+    const Rung rung(kernel);
+    const double off_by = std::fabs(x.to(weft::cuda()).sum().item() - truth) / truth;
+    if (!(off_by < 1e-3)) throw std::runtime_error(kernel + " computes another sum: off by " + std::to_string(off_by));
+  }
+}
+
+/// The ladder of sums on cuda; its lines stand in the chart beside the others.
+void ladder(Context& context, const std::vector<std::int64_t>& sizes, Section& section, Chart& chart) {
+  const Place gpu = context.gpu();
+  std::vector<std::string> kernels;
+  for (const std::string_view kernel : weft::reduce_kernels(weft::cuda())) {
+    if (kernel != "auto") kernels.emplace_back(kernel);
+  }
+  if (gpu.here()) check_rungs(kernels);
+  std::vector<Way> ways;
+  for (const std::string& kernel : kernels) ways.push_back(on_rung(gpu, kernel));
+  const Sweep sweep = measure_sweep(context, section, std::move(ways), sizes, 1);
+  Table table = rate_table(sweep, "The ladder of sums on cuda: numbers summed per second", "elements", "1/s",
+                           [](double n) { return n; });
+  table.note =
+      "sequential: one thread adds them all. tree: halves in shared memory, with a barrier to each level. "
+      "warp-shuffle: the last five levels go from register to register, 32 threads handing their numbers to each other "
+      "without memory.";
+  Chart lines = line_chart(table, "", "", {}, {});
+  for (Series& line : lines.series) chart.series.push_back(std::move(line));
+  for (std::size_t w = 1; w < kernels.size(); ++w) {
+    compare_ways(sweep, w, w - 1, "n", kernels[w] + " passes " + kernels[w - 1] + ":", section, chart);
+  }
+  section.tables.push_back(std::move(table));
+}
+
 /// How wrong a float32 sum is, as a share of the true one.
 Table errors(const Context& context, const std::vector<std::int64_t>& sizes) {
   Table table;
@@ -68,8 +123,7 @@ Table errors(const Context& context, const std::vector<std::int64_t>& sizes) {
   }
   table.note =
       "Uniform numbers in [0, 1). One after the other, a large partial sum swallows small numbers; in a tree, numbers "
-      "of "
-      "like size meet.";
+      "of like size meet.";
   return table;
 }
 
@@ -95,23 +149,21 @@ void run_reduce(Context& context, Section& section) {
   section.tables.push_back(std::move(steps));
 
   const Sweep sweep =
-      measure_sweep(context,
+      measure_sweep(context, section,
                     {loop("one after the other", &plain_loops(), &Loops::sum),
                      loop("tree, one core", best_loops(), &Loops::sum_tree), backend(context.serial()),
                      backend(context.one_thread()), backend(context.all_threads()), backend(context.gpu())},
                     sizes, 1);
   enum { sequential, on_tree, plain, one, all, gpu };
   Table rates = rate_table(sweep, "Numbers summed per second", "elements", "1/s", [](double n) { return n; });
-  rates.note =
-      "On a GPU the lowest five levels of the tree are warp shuffles: 32 threads hand their numbers to each other "
-      "without memory.";
   Chart chart = line_chart(rates, "reduce", "A sum: the tree lets many additions happen at once",
                            {"elements (log)", "2^", true}, {"numbers per second (log); higher is faster", "1/s", true});
   compare_ways(sweep, on_tree, sequential, "n", "the tree passes:", section, chart);
   compare_ways(sweep, all, one, "n", "all threads pass one:", section, chart);
   compare_ways(sweep, gpu, all, "n", "cuda passes cpu:", section, chart);
-  section.charts.push_back(std::move(chart));
   section.tables.push_back(std::move(rates));
+  ladder(context, sizes, section, chart);
+  section.charts.push_back(std::move(chart));
 
   std::vector<std::int64_t> measured;
   for (std::size_t s = 0; s < sizes.size(); ++s) {

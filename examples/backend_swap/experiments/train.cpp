@@ -164,7 +164,7 @@ void sizes(Context& context, Section& section) {
       const weft::Device device = place.device;
       ways.push_back(way_of(place, [=](std::int64_t batch) { return make_step(device, width, batch); }));
     }
-    const Sweep sweep = measure_sweep(context, std::move(ways), batches, 1);
+    const Sweep sweep = measure_sweep(context, section, std::move(ways), batches, 1);
     Table table = rate_table(
         sweep, format("Samples per second of a training step, hidden width %lld", static_cast<long long>(width)),
         "batch", "samples/s", [](double n) { return n; });

@@ -48,7 +48,7 @@ Way with_transfers(const Place& place) {
 void run_vector_add(Context& context, Section& section) {
   const std::vector<std::int64_t> sizes = {1'000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
   const Sweep sweep =
-      measure_sweep(context,
+      measure_sweep(context, section,
                     {resident(context.serial()), resident(context.one_thread()), resident(context.all_threads()),
                      resident(context.gpu()), with_transfers(context.gpu())},
                     sizes, 1);
