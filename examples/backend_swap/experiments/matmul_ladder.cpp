@@ -2,6 +2,8 @@
 
 #include "experiments/matmul_ladder.h"
 
+#include <cmath>
+
 #include <weft/weft.h>
 
 #include "measure.h"
@@ -10,7 +12,8 @@ namespace lab {
 
 void ladder(Context& context, Section& section) {
   const Place gpu = context.gpu();
-  const std::vector<std::int64_t> sizes = {256, 1024, 4096};
+  std::vector<std::int64_t> sizes = context.sizes;
+  if (sizes.empty()) sizes = {256, 1024, 4096};
   Table table;
   table.title = "The ladder of kernels on cuda: floating-point operations per second";
   table.columns = {{"kernel", ""}};
@@ -18,15 +21,20 @@ void ladder(Context& context, Section& section) {
   Chart chart;
   chart.kind = ChartKind::bars;
   chart.id = "matmul-ladder";
-  chart.title = "The ladder at n = 4096: each kernel uses one more level of the GPU";
+  chart.title = "The ladder at n = " + std::to_string(sizes.back()) + ": each kernel uses one more level of the GPU";
   chart.x = {"floating-point operations per second", "FLOP/s"};
   chart.parts = {"rate"};
   for (const std::string_view kernel : weft::matmul_kernels(weft::cuda())) {
     if (kernel == "auto") continue;
     std::vector<Cell> row = {text(std::string(kernel))};
+    double once = 0, before = 0;  // seconds at the size before, and that size
     for (const std::int64_t n : sizes) {
-      if (!gpu.here()) {
-        row.push_back(absent(gpu.why_not));
+      const double side = static_cast<double>(n);
+      if (once > 0) once *= std::pow(side / before, 3);
+      const std::string why_not = gpu.here() ? context.budget.refuse(once) : gpu.why_not;
+      before = side;
+      if (!why_not.empty()) {
+        row.push_back(absent(why_not));
         continue;
       }
       try {
@@ -38,8 +46,8 @@ void ladder(Context& context, Section& section) {
               const weft::Tensor c = weft::matmul(a, b);
               finish(weft::cuda());
             },
-            context.budget.share(0));
-        const double side = static_cast<double>(n);
+            context.budget.share(once));
+        once = m.median;
         row.push_back(rate_of(m, 2 * side * side * side));
       } catch (const weft::ValueError& e) {  // built without it
         row.push_back(absent(e.what()));
@@ -51,9 +59,8 @@ void ladder(Context& context, Section& section) {
   }
   table.note =
       "naive: one thread an element, everything from global memory. coalesced: neighbours read neighbours. "
-      "shared-tile: "
-      "a tile in shared memory. register-tile: many elements a thread. vectorised: 16 bytes a load. warp-tile: tiles "
-      "for warps. tensor-core: TF32. cublaslt: NVIDIA's library.";
+      "shared-tile: a tile in shared memory. register-tile: many elements a thread. vectorised: 16 bytes a load. "
+      "warp-tile: tiles for warps. tensor-core: TF32. cublaslt: NVIDIA's library.";
   section.tables.push_back(std::move(table));
   section.charts.push_back(std::move(chart));
 }

@@ -83,18 +83,28 @@ void check_rungs(const std::vector<std::string>& kernels) {
   }
 }
 
-/// The ladder of sums on cuda; its lines stand in the chart beside the others.
-void ladder(Context& context, const std::vector<std::int64_t>& sizes, Section& section, Chart& chart) {
-  const Place gpu = context.gpu();
+std::vector<std::string> ladder() {
   std::vector<std::string> kernels;
   for (const std::string_view kernel : weft::reduce_kernels(weft::cuda())) {
     if (kernel != "auto") kernels.emplace_back(kernel);
   }
-  if (gpu.here()) check_rungs(kernels);
-  std::vector<Way> ways;
-  for (const std::string& kernel : kernels) ways.push_back(on_rung(gpu, kernel));
-  const Sweep sweep = measure_sweep(context, section, std::move(ways), sizes, 1);
-  Table table = rate_table(sweep, "The ladder of sums on cuda: numbers summed per second", "elements", "1/s",
+  return kernels;
+}
+
+/// The ways from `begin` to before `end`.
+Sweep part_of(const Sweep& sweep, std::size_t begin, std::size_t end) {
+  Sweep part;
+  part.sizes = sweep.sizes;
+  for (std::size_t w = begin; w < end; ++w) {
+    part.ways.push_back(sweep.ways[w]);
+    part.times.push_back(sweep.times[w]);
+  }
+  return part;
+}
+
+/// The ladder of sums on cuda; its lines stand in the chart beside the others.
+void show_ladder(const Sweep& rungs, Section& section, Chart& chart) {
+  Table table = rate_table(rungs, "The ladder of sums on cuda: numbers summed per second", "elements", "1/s",
                            [](double n) { return n; });
   table.note =
       "sequential: one thread adds them all. tree: halves in shared memory, with a barrier to each level. "
@@ -102,19 +112,18 @@ void ladder(Context& context, const std::vector<std::int64_t>& sizes, Section& s
       "without memory.";
   Chart lines = line_chart(table, "", "", {}, {});
   for (Series& line : lines.series) chart.series.push_back(std::move(line));
-  for (std::size_t w = 1; w < kernels.size(); ++w) {
-    compare_ways(sweep, w, w - 1, "n", kernels[w] + " passes " + kernels[w - 1] + ":", section, chart);
+  for (std::size_t w = 1; w < rungs.ways.size(); ++w) {
+    compare_ways(rungs, w, w - 1, "n", rungs.ways[w].name + " passes:", section, chart);
   }
   section.tables.push_back(std::move(table));
 }
 
 /// How wrong a float32 sum is, as a share of the true one.
-Table errors(const Context& context, const std::vector<std::int64_t>& sizes) {
+Table errors(const std::vector<std::int64_t>& sizes) {
   Table table;
   table.title = "How far a float32 sum is off, as a share of the sum in float64";
   table.columns = {{"elements", ""}, {"one after the other", ""}, {"tree", ""}, {"cpu", ""}};
   for (const std::int64_t n : sizes) {
-    if (context.budget.left() < 1) break;
     const Tensor x = numbers(n);
     const double truth = x.to(weft::DType::float64).sum().item();
     const auto off = [&](double sum) { return exact(std::fabs(sum - truth) / truth); };
@@ -148,13 +157,23 @@ void run_reduce(Context& context, Section& section) {
   }
   section.tables.push_back(std::move(steps));
 
-  const Sweep sweep =
-      measure_sweep(context, section,
-                    {loop("one after the other", &plain_loops(), &Loops::sum),
-                     loop("tree, one core", best_loops(), &Loops::sum_tree), backend(context.serial()),
-                     backend(context.one_thread()), backend(context.all_threads()), backend(context.gpu())},
-                    sizes, 1);
-  enum { sequential, on_tree, plain, one, all, gpu };
+  // A second and 3 GiB of memory for the largest.
+  Table off = errors(context.quick ? std::vector<std::int64_t>(sizes.begin(), sizes.end() - 1) : sizes);
+
+  std::vector<Way> ways = {
+      loop("one after the other", &plain_loops(), &Loops::sum),
+      loop("tree, one core", best_loops(), &Loops::sum_tree),
+      backend(context.serial()),
+      backend(context.one_thread()),
+      backend(context.all_threads()),
+      backend(context.gpu()),
+  };
+  enum { sequential, on_tree, plain, one, all, gpu, rungs };
+  const std::vector<std::string> kernels = ladder();
+  if (context.gpu().here()) check_rungs(kernels);
+  for (const std::string& kernel : kernels) ways.push_back(on_rung(context.gpu(), kernel));
+  const Sweep everything = measure_sweep(context, section, std::move(ways), sizes, 1);
+  const Sweep sweep = part_of(everything, 0, rungs);
   Table rates = rate_table(sweep, "Numbers summed per second", "elements", "1/s", [](double n) { return n; });
   Chart chart = line_chart(rates, "reduce", "A sum: the tree lets many additions happen at once",
                            {"elements (log)", "2^", true}, {"numbers per second (log); higher is faster", "1/s", true});
@@ -162,14 +181,10 @@ void run_reduce(Context& context, Section& section) {
   compare_ways(sweep, all, one, "n", "all threads pass one:", section, chart);
   compare_ways(sweep, gpu, all, "n", "cuda passes cpu:", section, chart);
   section.tables.push_back(std::move(rates));
-  ladder(context, sizes, section, chart);
+  show_ladder(part_of(everything, rungs, everything.ways.size()), section, chart);
   section.charts.push_back(std::move(chart));
 
-  std::vector<std::int64_t> measured;
-  for (std::size_t s = 0; s < sizes.size(); ++s) {
-    if (sweep.times[sequential][s].value.has_value()) measured.push_back(sizes[s]);
-  }
-  section.tables.push_back(errors(context, measured));
+  section.tables.push_back(std::move(off));
 }
 
 }  // namespace lab
