@@ -21,6 +21,10 @@ Comparison compare(const std::vector<double>& sizes, const std::vector<Cell>& ea
              : clearly_smaller(early[last], late[last]) ? Comparison::Result::early_wins
                                                         : Comparison::Result::unclear;
   if (c.result != Comparison::Result::late_wins) return c;
+  c.clear_from = sizes[last];
+  for (std::size_t i = at.size(); i > 0 && clearly_smaller(late[at[i - 1]], early[at[i - 1]]); --i) {
+    c.clear_from = sizes[at[i - 1]];
+  }
   const auto lead = [&](std::size_t i) { return std::log(*early[i].value / *late[i].value); };
   for (std::size_t i = at.size() - 1; i > 0; --i) {
     const std::size_t before = at[i - 1], here = at[i];
@@ -48,6 +52,10 @@ std::string Comparison::sentence(const std::string& late, const std::string& ear
   }
   const std::string end = "; at " + at(last) + " it is " + quantity(factor, "x") + " as fast.";
   if (where.has_value()) return late + " overtakes " + early + " at about " + at(*where) + end;
+  if (clear_from > first) {
+    return late + " is faster than " + early + " from " + at(clear_from) +
+           " on, below which the spread does not allow to say" + end;
+  }
   return late + " is faster than " + early + " at every size from " + at(first) + " on" + end;
 }
 
