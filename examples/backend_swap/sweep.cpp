@@ -77,6 +77,7 @@ Sweep measure_sweep(Context& context, Section& section, std::vector<Way> ways, c
         if (of_cell.empty()) continue;
         const double once = of_cell.front().median;
         if (budget.left() < kept + 2 * once + making[w][s]) continue;
+        if (once > 1 && pass > 1) continue;  // it has lasted through several moods
         const Threads threads(sweep.ways[w].threads);
         of_cell.push_back(measure(sweep.ways[w].make(sizes[s]), budget.share(once) / 4, 1));
       }

@@ -211,6 +211,10 @@ class BackendSwap(unittest.TestCase):
         self.run_well("reduce", "--quick", "--backends", "serial")
         _, sections, results = self.run_well(*SMALL)
         self.assertEqual(list(sections), ["matmul", "reduce"])
+        ladder = table_of(sections["reduce"], "The ladder of sums")
+        self.assertEqual([c["title"] for c in ladder["columns"]], ["elements", "cuda sequential", "cuda tree", "cuda warp-shuffle"])
+        for row in ladder["rows"]:
+            self.assertEqual(row[1:], [{"absent": "not measured: --backends leaves cuda out"}] * 3)
         results["device"] = "another machine"
         with open(os.path.join(self.out, "results.json"), "w") as f:
             json.dump(results, f)
