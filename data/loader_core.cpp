@@ -50,6 +50,13 @@ void throw_alike(const Error& error, const std::string& text, CallSite at) {
   }
 }
 
+void to_device(Uploader& uploader, Batch& batch) {
+  const TraceSpan span("upload batch", "data", batch.number, "batch");
+  std::vector<Tensor*> tensors = {&batch.inputs, &batch.targets};
+  for (Tensor& extra : batch.extras) tensors.push_back(&extra);
+  uploader.upload(tensors);
+}
+
 int capacity_of(const LoaderOptions& options) { return options.prefetch > 0 ? options.prefetch : 2 * options.workers; }
 
 }  // namespace
@@ -139,7 +146,7 @@ void DataLoader::Core::begin_run(CallSite at) {
           std::vector<std::int64_t> identity;
           std::optional<Batch> made = collator.decode(examples_of(batch, identity), epoch, batch, stop, &failed);
           if (made.has_value()) {
-            if (uploader != nullptr && !stop()) uploader->upload(*made);
+            if (uploader != nullptr && !stop()) to_device(*uploader, *made);
             decoded.batch = std::move(*made);
           }
         } catch (...) {

@@ -11,7 +11,7 @@
 #include <weft/data/loader.h>
 #include <weft/data/prefetcher.h>
 #include <weft/data/resident.h>
-#include <weft/data/upload.h>
+#include <weft/tensor/upload.h>
 
 namespace weft {
 

@@ -5,11 +5,13 @@
 #include <tuple>
 #include <utility>
 
-#include <weft/backends/registry.h>
+#include <weft/tensor/upload.h>
+
 #include <weft/core/error.h>
 #include <weft/data/tensor_bytes.h>
 #include <weft/tensor/creation.h>
 #include <weft/tensor/ops.h>
+#include <weft/tensor/tensor_impl.h>
 
 namespace weft {
 namespace {
@@ -17,6 +19,8 @@ namespace {
 constexpr const char* op = "DataLoader";
 
 std::size_t size_of(const Tensor& x) { return static_cast<std::size_t>(x.numel()) * item_size(x.dtype()); }
+
+std::uint64_t version_of(const Tensor& x) { return view_of(x).stamp.version; }
 
 /// On the device: itself where it lies there, for reading alone.
 Tensor on(Device device, const Tensor& x, CallSite at) {
@@ -32,7 +36,7 @@ std::unique_ptr<Resident> Resident::of(const Dataset& dataset, const LoaderOptio
   std::optional<WholeDataset> whole = dataset.whole();
   if (!whole.has_value()) return nullptr;
   if (asked) return std::unique_ptr<Resident>(new Resident(std::move(*whole), options, at));
-  const std::size_t room = backends::backend_for(options.device, at).facts().free_bytes / 2;
+  const std::size_t room = free_bytes(options.device, at) / 2;
   if (size_of(whole->inputs) + size_of(whole->targets) > room) return nullptr;
   try {
     return std::unique_ptr<Resident>(new Resident(std::move(*whole), options, at));
@@ -54,13 +58,13 @@ void Resident::upload(const WholeDataset& host, CallSite at) {
   Tensor inputs = on(device_, host.inputs, at), targets = on(device_, host.targets, at);
   inputs_ = std::move(inputs);
   targets_ = std::move(targets);
-  versions_[0] = host.inputs.version();
-  versions_[1] = host.targets.version();
+  versions_[0] = version_of(host.inputs);
+  versions_[1] = version_of(host.targets);
 }
 
 void Resident::begin_epoch(const Dataset& dataset, std::vector<std::int64_t> order, CallSite at) {
   const std::optional<WholeDataset> host = dataset.whole();
-  if (host->inputs.version() != versions_[0] || host->targets.version() != versions_[1]) upload(*host, at);
+  if (version_of(host->inputs) != versions_[0] || version_of(host->targets) != versions_[1]) upload(*host, at);
   if (order.empty()) {
     order.resize(static_cast<std::size_t>(dataset.size()));
     std::iota(order.begin(), order.end(), std::int64_t{0});

@@ -1,16 +1,18 @@
 #pragma once
-// Private: batches on their way to a device with queues of its own. The thread that decoded a batch copies it into
-// pinned memory, and from there on a queue that nothing else is on, while the consumer's is at work: when a batch is
-// delivered it lies on the device.
+// Private: tensors on their way from background threads to a device with queues of its own. A thread copies what it
+// made into pinned memory, and from there on a queue that nothing else is on, while the consumer's is at work: when a
+// batch is delivered it lies on the device.
 
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include <weft/backends/backend.h>
+#include <weft/core/call_site.h>
 #include <weft/core/device.h>
-#include <weft/data/loader.h>
+#include <weft/tensor/tensor.h>
 
 namespace weft {
 
@@ -23,8 +25,9 @@ class Uploader {
   Uploader(const Uploader&) = delete;
   Uploader& operator=(const Uploader&) = delete;
 
-  /// Puts copies on the device into the places of the batch's tensors, and waits for them.
-  void upload(Batch& batch);
+  /// Puts copies on the device in the place of the host's tensors among these, and waits for them. Undefined ones and
+  /// those that lie there already are left alone; where one is on a third device, all are.
+  void upload(std::span<Tensor* const> tensors);
 
  private:
   struct Place {  // of the ring
@@ -43,5 +46,8 @@ class Uploader {
   std::mutex mutex_;
   std::vector<Place> idle_;
 };
+
+/// What could be allocated on the device now, in bytes, as its backend estimates it.
+std::size_t free_bytes(Device device, CallSite at);
 
 }  // namespace weft

@@ -1,11 +1,10 @@
-#include <weft/data/upload.h>
+#include <weft/tensor/upload.h>
 
 #include <cstring>
 
 #include <weft/backends/registry.h>
-#include <weft/core/trace.h>
-#include <weft/data/tensor_bytes.h>
 #include <weft/tensor/creation.h>
+#include <weft/tensor/make.h>
 #include <weft/tensor/ops.h>
 #include <weft/tensor/tensor_impl.h>
 
@@ -38,7 +37,7 @@ class Uploader::Held {
 };
 
 std::unique_ptr<Uploader> Uploader::to(Device device, CallSite at) {
-  if (is_host(device)) return nullptr;
+  if (ops::in_host_memory(device)) return nullptr;
   backends::Backend& backend = backends::backend_for(device, at);
   if (!backend.facts().streams) return nullptr;
   return std::unique_ptr<Uploader>(new Uploader(device, backend));
@@ -71,14 +70,11 @@ void Uploader::give(const Place& place) {
   idle_.push_back(place);
 }
 
-void Uploader::upload(Batch& batch) {
-  const TraceSpan span("upload batch", "data", batch.number, "batch");
-  std::vector<Tensor*> tensors = {&batch.inputs, &batch.targets};
-  for (Tensor& extra : batch.extras) tensors.push_back(&extra);
+void Uploader::upload(std::span<Tensor* const> tensors) {
   std::size_t bytes = 0;
   for (Tensor* x : tensors) {
     if (!x->defined() || x->device() == device_) continue;
-    if (!is_host(x->device())) return;  // a collate's own affair: the consumer's copy deals with it
+    if (!ops::in_host_memory(x->device())) return;  // a collate's own affair: the consumer's copy deals with it
     *x = ops::contiguous(*x, op, {});
     bytes += room_for(*x);
   }
@@ -103,7 +99,7 @@ void Uploader::upload(Batch& batch) {
     if (!x->defined() || x->device() == device_) continue;
     there.back() = empty(x->shape(), {device_, x->dtype()}, {});
     if (x->numel() == 0) continue;
-    std::memcpy(from, bytes_of(*x), size_of(*x));
+    std::memcpy(from, view_of(*x).data, size_of(*x));
     copies.push_back({view_of(there.back()).data, from, size_of(*x)});
     from += room_for(*x);
   }
@@ -117,5 +113,7 @@ void Uploader::upload(Batch& batch) {
     if (there[i].defined()) *tensors[i] = there[i];
   }
 }
+
+std::size_t free_bytes(Device device, CallSite at) { return backends::backend_for(device, at).facts().free_bytes; }
 
 }  // namespace weft
