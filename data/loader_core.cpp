@@ -156,10 +156,12 @@ void DataLoader::Core::begin_run(CallSite at) {
         return decoded;
       });
   if (options.workers > 0 && prefetcher == nullptr) {
+    std::unique_ptr<Uploader> made = Uploader::to(options.device, at);
     prefetcher = std::make_unique<Prefetcher>(options.workers, capacity_of(options), counters);
+    // Once, before the first run: a worker may still be at an earlier run's batch, and read it, when the next begins.
+    if (prefetcher->threads() > 0) uploader = std::move(made);
   }
   if (prefetcher != nullptr && prefetcher->threads() > 0) {
-    if (uploader == nullptr) uploader = Uploader::to(options.device, at);
     prefetcher->begin_run(position.batch, batches, decode);
   }
   running = true;
