@@ -55,7 +55,9 @@ std::vector<Refusal> device_refusals() {
   } else {
     rows.push_back({"D2",
                     "a CUDA device beyond the last",
-                    [](Bench&) { zeros({1}, Device{BackendKind::cuda, 32767}); },
+                    [](Bench&) {
+                      zeros({1}, Device{BackendKind::cuda, 32767});
+                    },
                     E::device_unknown,
                     {"cuda:32767"}});
   }
