@@ -123,6 +123,15 @@ double draw_legend(Drawing& d, double y, const std::vector<LegendEntry>& entries
   return entries.empty() ? y - 12 : y + 6;
 }
 
+double draw_parts_legend(Drawing& d, double y, const std::vector<std::string>& parts) {
+  if (parts.size() <= 1) return y;
+  std::vector<LegendEntry> legend;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    legend.push_back({parts[i], static_cast<int>(i), false, false, false, true});
+  }
+  return draw_legend(d, y, legend);
+}
+
 namespace {
 
 /// Powers of two are written as such: what people think in where sizes double.

@@ -66,13 +66,7 @@ void draw_bars(Drawing& d, const Chart& chart, double& y) {
     y += 20;
   }
   y = below;
-  if (chart.parts.size() > 1) {
-    std::vector<LegendEntry> legend;
-    for (std::size_t i = 0; i < chart.parts.size(); ++i) {
-      legend.push_back({chart.parts[i], static_cast<int>(i), false, false, false, true});
-    }
-    y = draw_legend(d, y, legend);
-  }
+  y = draw_parts_legend(d, y, chart.parts);
 }
 
 }  // namespace lab

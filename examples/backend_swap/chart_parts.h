@@ -38,6 +38,8 @@ struct LegendEntry {
 };
 /// Returns the y below it.
 double draw_legend(Drawing& d, double y, const std::vector<LegendEntry>& entries);
+/// A box for each part, in its colour; nothing for a single one.
+double draw_parts_legend(Drawing& d, double y, const std::vector<std::string>& parts);
 
 /// Ticks, grid lines from top to bottom, and the label of a horizontal axis. Returns the y below it.
 double draw_x_axis(Drawing& d, const Axis& axis, const Scale& scale, double top, double bottom, int ticks);
